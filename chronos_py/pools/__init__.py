@@ -1,0 +1,166 @@
+"""The contract between the leader and the place where tasks run.
+
+A pool knows images, resources and volumes; it knows nothing of jobs or SQL. Pools are found by the entry
+point group ``chronos_py.pools``, so a third party can add one: the entry point is a class with a
+``from_options(options: PoolOptions)`` class method that returns a :class:`Pool`.
+
+How "at most one launch per attempt" is kept (measured on real engines: they refuse a duplicate *name*,
+but start an exited container again without complaint):
+
+* a task is created by its deterministic name and started by the identity that its creation returned;
+* the caller commits its intent before :meth:`Pool.submit` and passes ``permit``, which raises when the
+  caller's term is over; a pool calls it right before it creates and right before it starts;
+* a new leader calls :meth:`Pool.recover` for an intent it inherits: a task that was ever started is
+  adopted, one that was created but never started is destroyed first, so that a late start of the old
+  leader finds nothing, and only then launched anew under the same name;
+* a finished task keeps its name until :meth:`Pool.forget`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Literal, Protocol
+
+from chronos_py.errors import ChronosError
+from chronos_py.model.task import Task
+
+Stream = Literal["stdout", "stderr"]
+Permit = Callable[[], None]
+
+
+class TaskState(Enum):
+    """What the pool sees of a task."""
+
+    CREATED = "created"  # its name is taken, its payload never began
+    RUNNING = "running"
+    EXITED = "exited"  # final, with an exit code
+    LOST = "lost"  # final, and nobody will ever know the exit code (machine rebooted, supervisor shot)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a finished task used, as far as the pool could tell."""
+
+    cpu_seconds: float | None = None
+    max_memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """One line of the pool's truth.
+
+    ``cause`` says which limit or signal ended the task, when it was not its own exit:
+    ``"memory"``, ``"cpu_time"``, ``"wall_time"``, ``"signal"`` or "". ``message`` is one sentence in plain words
+    (the engine's own where it has one). Times are aware UTC.
+    """
+
+    name: str
+    handle: str
+    state: TaskState
+    exit_code: int | None = None
+    cause: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    node: str = ""
+    usage: Usage = Usage()
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in (TaskState.EXITED, TaskState.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the pool can still take and what it has in all. None: the pool does not know or does not limit."""
+
+    slots_free: int | None = None
+    cpus_total: float | None = None
+    cpus_free: float | None = None
+    memory_total_mb: float | None = None
+    memory_free_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """What a node tells its pool when it makes it.
+
+    ``data_dir`` is private to the node's pool; ``shared_dir`` is the folder every task of the cluster sees as
+    ``$CHRONOS_SHARED_DIR``. ``cluster`` marks the tasks of this scheduler, so that two schedulers may share
+    an engine without seeing each other's tasks.
+    """
+
+    cluster: str
+    data_dir: Path
+    shared_dir: Path
+    docker_url: str = ""
+    docker_image: str = "busybox:1"
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class PoolUnavailable(ChronosError):
+    """The pool cannot be reached. Nobody knows whether the call took effect; the tasks are *unknown*, not failed."""
+
+
+class LaunchRefused(ChronosError):
+    """The pool will not run this task, for the reason in the message. It is certain that nothing was started."""
+
+
+class Pool(Protocol):
+    """Where tasks run. All methods are thread-safe and may raise :class:`PoolUnavailable`."""
+
+    name: str
+
+    def submit(self, task: Task, permit: Permit) -> str:
+        """Launch ``task`` once and return its handle.
+
+        Idempotent by ``task.name``: when the name is taken already nothing is started and the handle of the
+        existing task is returned. Raises :class:`LaunchRefused` when the task can't be started at all, and
+        whatever ``permit`` raises.
+        """
+
+    def recover(self, task: Task, permit: Permit) -> str:
+        """Bring an inherited intent to an end: adopt the task if it was ever started, else launch it.
+
+        Same errors as :meth:`submit`.
+        """
+
+    def kill(self, handle: str, grace_seconds: float) -> None:
+        """Ask the task to end: politely, and after ``grace_seconds`` for good. Returns at once.
+
+        Killing an ended or vanished task does nothing. That it ended is only known from :meth:`list`.
+        """
+
+    def list(self) -> list[TaskStatus]:
+        """Every task of this cluster that the pool still has a name for: the truth."""
+
+    def watch(self, stop: threading.Event) -> Iterator[str]:
+        """Yield names of tasks whose status may have changed, until ``stop`` is set: a hint, never the truth.
+
+        May block up to a second at a time; may miss events; ends by itself when the pool is closed.
+        """
+
+    def logs(self, handle: str, stream: Stream, offset: int, limit: int) -> bytes:
+        """At most ``limit`` bytes of a stream of a running or ended task, from byte ``offset``. b"" when there is no more."""
+
+    def capacity(self) -> Capacity:
+        """What is free now."""
+
+    def forget(self, handle: str) -> None:
+        """Free the name and everything kept of an ended task. Forgetting a vanished task does nothing."""
+
+    def close(self) -> None:
+        """Let go of connections and threads. Tasks go on."""
+
+
+class PoolFactory(Protocol):
+    """What an entry point of the group ``chronos_py.pools`` refers to."""
+
+    @classmethod
+    def from_options(cls, options: PoolOptions) -> Pool:
+        """Connect. Raises :class:`PoolUnavailable` in one sentence when the pool cannot be reached."""

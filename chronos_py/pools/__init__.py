@@ -146,7 +146,10 @@ class Pool(Protocol):
         """
 
     def logs(self, handle: str, stream: Stream, offset: int, limit: int) -> bytes:
-        """At most ``limit`` bytes of a stream of a running or ended task, from byte ``offset``. b"" when there is no more."""
+        """At most ``limit`` bytes of a stream of a running or ended task, from byte ``offset``.
+
+        b"" when there is no more, for now or for ever.
+        """
 
     def capacity(self) -> Capacity:
         """What is free now."""

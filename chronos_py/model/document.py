@@ -1,0 +1,279 @@
+"""The job document: one JSON shape for the forms, the APIs and the files.
+
+Field names are the original's, ours are in the same camelCase. Fields we do not know are kept as given.
+Reading is strict here: a wrong type is an error that names the field and the value. The Chronos API, whose
+clients send numbers as text and null for "nothing", coerces first and then comes here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NoReturn, cast, get_args
+
+from chronos_py.errors import InvalidDefinition
+from chronos_py.model.job import Definition
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.schedule import parse_schedule
+from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.model.schedule.period import parse_seconds
+from chronos_py.model.task import Container, Limits, Network, Parameter, Volume
+
+NAME_LENGTH = 200
+_NAME = re.compile(r"[A-Za-z0-9_ .#-]+")
+_RESERVED_NAMES = frozenset({".", "..", "new"})
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+# Every field we know with its default, in the order in which documents are shown.
+DEFAULTS: Mapping[str, Any] = {
+    "name": "",
+    "description": "",
+    "command": "",
+    "shell": True,
+    "arguments": [],
+    "environmentVariables": [],
+    "container": None,
+    "schedule": "",
+    "scheduleTimeZone": "",
+    "parents": [],
+    "disabled": False,
+    "retries": 2,
+    "retryDelay": 60,
+    "overlap": Overlap.FORBID_QUEUE_ONE.value,
+    "catchUp": CatchUp.ONE.value,
+    "startDeadline": None,
+    "timeout": None,
+    "cpuTimeLimit": None,
+    "gracePeriod": 10,
+    "cpus": 0.1,
+    "mem": 128,
+    "disk": 256,
+    "highPriority": False,
+    "softError": False,
+    "runAsUser": "",
+    "owner": "",
+    "ownerName": "",
+}
+
+
+def shown(value: object) -> str:
+    """A value of a document as it is quoted in an error: JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class Reader:
+    """Typed access to one JSON object; every complaint names the field and the value."""
+
+    def __init__(self, document: Mapping[str, Any], path: str = "") -> None:
+        self.document = document
+        self.path = path
+
+    def refuse(self, name: str, expected: str) -> NoReturn:
+        field = f"{self.path}{name}"
+        value = self.document.get(name)
+        raise InvalidDefinition(f"{field} is {shown(value)} but must be {expected}.", field)
+
+    def get(self, name: str, default: Any) -> Any:
+        value = self.document.get(name)
+        return default if value is None else value
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.get(name, default)
+        if not isinstance(value, str):
+            self.refuse(name, "text")
+        if "\x00" in value:
+            self.refuse(name, "text without a NUL character")
+        return value
+
+    def boolean(self, name: str, default: bool) -> bool:
+        value = self.get(name, default)
+        if not isinstance(value, bool):
+            self.refuse(name, "true or false")
+        return value
+
+    def integer(self, name: str, default: int, minimum: int, maximum: int = 2**31 - 1) -> int:
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            self.refuse(name, f"a whole number from {minimum} to {maximum}")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+            self.refuse(name, "a number greater than 0")
+        return float(value)
+
+    def seconds(self, name: str, default: float | None) -> float | None:
+        """A duration; 0 is allowed. The limit (a hundred years) keeps sums with dates in range."""
+        value = self.get(name, default)
+        if value is None:
+            return None
+        seconds = parse_seconds(value)
+        if seconds is None or not 0 <= seconds <= 3.2e9:
+            self.refuse(name, 'a duration: seconds as a number, or ISO 8601 text such as "PT90S"')
+        return seconds
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.get(name, default)
+        if value not in allowed:
+            self.refuse(name, "one of " + ", ".join(allowed))
+        return cast(str, value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) and "\x00" not in item for item in value):
+            self.refuse(name, "a list of texts")
+        return tuple(value)
+
+    def objects(self, name: str) -> list[Reader]:
+        value = self.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.refuse(name, "a list of objects")
+        return [Reader(item, f"{self.path}{name}[{index}].") for index, item in enumerate(value)]
+
+
+def check_name(name: str) -> str:
+    """``name`` if it may name a job. Raises InvalidDefinition."""
+    if not name:
+        raise InvalidDefinition("name is missing; give the job a name.", "name")
+    if len(name) > NAME_LENGTH:
+        raise InvalidDefinition(
+            f"name {shown(name)} has {len(name)} characters; at most {NAME_LENGTH} are allowed.", "name"
+        )
+    if not _NAME.fullmatch(name) or name != name.strip() or name in _RESERVED_NAMES:
+        raise InvalidDefinition(
+            f"name {shown(name)} is not allowed: use letters, digits, blanks and _ . # - only,"
+            f' without a blank at either end, and none of {", ".join(sorted(_RESERVED_NAMES))}.',
+            "name",
+        )
+    return name
+
+
+def read_definition(document: object) -> Definition:
+    """The typed definition of a job document. Raises InvalidDefinition (ScheduleError for the schedule)."""
+    if not isinstance(document, dict):
+        raise InvalidDefinition(f"a job must be a JSON object, not {shown(document)}.")
+    read = Reader(document)
+    name = check_name(read.text("name"))
+    schedule, zone = read.text("schedule").strip(), read.text("scheduleTimeZone")
+    parents = tuple(dict.fromkeys(read.texts("parents")))
+    if schedule and parents:
+        raise InvalidDefinition(
+            "schedule and parents are both given; a job runs either on a schedule or after its parents.", "schedule"
+        )
+    if schedule or zone:
+        parse_schedule(schedule or "R//P1D", zone)
+    definition = Definition(
+        name=name,
+        command=read.text("command"),
+        shell=read.boolean("shell", True),
+        arguments=read.texts("arguments"),
+        description=read.text("description"),
+        owner=read.text("owner"),
+        schedule=schedule,
+        schedule_time_zone=zone,
+        parents=parents,
+        disabled=read.boolean("disabled", False),
+        retries=read.integer("retries", 2, 0, 10_000),
+        retry_delay=timedelta(seconds=read.seconds("retryDelay", 60) or 0),
+        overlap=_read_overlap(read),
+        catch_up=CatchUp(read.choice("catchUp", CatchUp.ONE, tuple(CatchUp))),
+        start_deadline=_optional_timedelta(read.seconds("startDeadline", None)),
+        high_priority=read.boolean("highPriority", False),
+        soft_error=read.boolean("softError", False),
+        limits=_read_limits(read),
+        grace_seconds=read.seconds("gracePeriod", 10) or 0.0,
+        user=read.text("runAsUser"),
+        container=_read_container(document, read),
+        environment=_read_environment(read),
+    )
+    if not definition.command and (definition.container is None or not definition.container.image):
+        raise InvalidDefinition(
+            "command is empty and there is no container.image whose entry point could run; give a command.", "command"
+        )
+    return definition
+
+
+def _optional_timedelta(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _read_overlap(read: Reader) -> Overlap:
+    """``concurrent: true`` is the original's word for overlap "allow"."""
+    fallback = Overlap.ALLOW if read.boolean("concurrent", False) else Overlap.FORBID_QUEUE_ONE
+    return Overlap(read.choice("overlap", fallback, tuple(Overlap)))
+
+
+def _read_limits(read: Reader) -> Limits:
+    wall_seconds = read.seconds("timeout", None) or read.seconds("maxCompletionTime", None)
+    return Limits(
+        cpus=read.number("cpus", 0.1),
+        memory_mb=read.number("mem", 128),
+        disk_mb=read.number("disk", 256),
+        cpu_seconds=read.seconds("cpuTimeLimit", None) or None,
+        wall_seconds=wall_seconds or None,
+    )
+
+
+def _read_environment(read: Reader) -> dict[str, str]:
+    environment: dict[str, str] = {}
+    for variable in read.objects("environmentVariables"):
+        name = variable.text("name")
+        if not _VARIABLE.fullmatch(name):
+            variable.refuse("name", "the name of a variable: a letter or _, then letters, digits and _ . -")
+        environment.setdefault(name, variable.text("value"))
+    return environment
+
+
+def _read_container(document: Mapping[str, Any], read: Reader) -> Container | None:
+    container = document.get("container")
+    if container is None:
+        return None
+    if not isinstance(container, dict):
+        read.refuse("container", "an object with an image")
+    inner = Reader(container, "container.")
+    image = inner.text("image").strip()
+    if any(character.isspace() for character in image):
+        inner.refuse("image", "the name of an image, without blanks")
+    return Container(
+        image=image,
+        network=cast(Network, inner.choice("network", "HOST", get_args(Network))),
+        network_name=inner.text("networkName"),
+        volumes=tuple(_read_volume(volume) for volume in inner.objects("volumes")),
+        parameters=tuple(
+            Parameter(parameter.text("key"), parameter.text("value")) for parameter in inner.objects("parameters")
+        ),
+        force_pull=inner.boolean("forcePullImage", False),
+    )
+
+
+def _read_volume(read: Reader) -> Volume:
+    container_path = read.text("containerPath")
+    if not container_path.startswith("/"):
+        read.refuse("containerPath", "an absolute path")
+    host_path = read.text("hostPath") or None
+    if host_path is not None and not host_path.startswith("/"):
+        read.refuse("hostPath", "an absolute path")
+    mode = read.text("mode", "RW").upper()
+    if mode not in ("RW", "RO"):
+        read.refuse("mode", "RW or RO")
+    return Volume(container_path, host_path, "RO" if mode == "RO" else "RW")
+
+
+def complete(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with every default filled in, known fields first, unknown ones kept.
+
+    Only the one of schedule and parents that the job has is there: clients tell the kinds apart by the keys.
+    """
+    full = {name: document.get(name) if document.get(name) is not None else value for name, value in DEFAULTS.items()}
+    full.update({name: value for name, value in document.items() if name not in full})
+    if document.get("concurrent") is True and document.get("overlap") is None:
+        full["overlap"] = Overlap.ALLOW.value
+    if not full["schedule"]:
+        del full["schedule"], full["scheduleTimeZone"]
+    if not full["parents"]:
+        del full["parents"]
+    return full

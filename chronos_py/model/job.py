@@ -1,0 +1,85 @@
+"""A job's definition, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.model.task import Container, Limits
+
+Kind = Literal["schedule", "dependency", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What to run, and when (``schedule``) or after what (``parents``); with neither, only by hand.
+
+    Read from a job document by :func:`chronos_py.model.document.read_definition`, which fills in the defaults.
+    """
+
+    name: str
+    command: str = ""
+    shell: bool = True
+    arguments: tuple[str, ...] = ()
+    description: str = ""
+    owner: str = ""
+    schedule: str = ""
+    schedule_time_zone: str = ""
+    parents: tuple[str, ...] = ()
+    disabled: bool = False
+    retries: int = 2
+    retry_delay: timedelta = timedelta(seconds=60)
+    overlap: Overlap = Overlap.FORBID_QUEUE_ONE
+    catch_up: CatchUp = CatchUp.ONE
+    start_deadline: timedelta | None = None
+    high_priority: bool = False
+    soft_error: bool = False
+    limits: Limits = Limits()
+    grace_seconds: float = 10.0
+    user: str = ""
+    container: Container | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        if self.schedule:
+            return "schedule"
+        return "dependency" if self.parents else "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the scheduler counts about a job. Times are aware UTC."""
+
+    success_count: int = 0
+    error_count: int = 0
+    errors_since_last_success: int = 0
+    last_success: datetime | None = None
+    last_error: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A stored job: its document as given, its definition, and what the scheduler knows of it.
+
+    ``revision`` grows with every change of the definition; runs name it. ``next_due`` is the next occurrence
+    (aware UTC), None for jobs without a schedule or whose schedule is exhausted.
+    """
+
+    id: int
+    revision: int
+    document: Mapping[str, Any]
+    definition: Definition
+    counters: Counters
+    created_at: datetime
+    updated_at: datetime
+    next_due: datetime | None = None
+    repetitions_left: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.definition.name

@@ -1,0 +1,65 @@
+"""Schedules: pure functions of a definition and an instant, used by planner, preview and backfill alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from chronos_py.errors import ScheduleError
+from chronos_py.model.schedule.cron import parse_cron
+from chronos_py.model.schedule.iso8601 import parse_repeating_interval
+from chronos_py.model.schedule.zone import parse_zone
+
+__all__ = ["Schedule", "parse_schedule", "parse_zone", "preview"]
+
+
+class Schedule(Protocol):
+    """A parsed schedule. All instants are aware UTC."""
+
+    @property
+    def text(self) -> str:
+        """As the user wrote it."""
+
+    @property
+    def repetitions(self) -> int | None:
+        """How many occurrences may be run in all; None: any number."""
+
+    def anchored(self, defined_at: datetime) -> Schedule:
+        """The same schedule with an open start fixed at ``defined_at``. Everything below needs that first."""
+
+    def first(self, defined_at: datetime) -> datetime | None:
+        """The first occurrence owed to a job defined at ``defined_at``."""
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first occurrence strictly after ``instant``."""
+
+    def latest_at_or_before(self, instant: datetime) -> datetime | None:
+        """The last occurrence at or before ``instant``."""
+
+    def count_between(self, first: datetime, last: datetime) -> int | None:
+        """How many occurrences lie in [first, last]; None: too many to count."""
+
+
+def parse_schedule(text: str, time_zone: str = "") -> Schedule:
+    """Read a schedule in either language. Raises ScheduleError, or InvalidDefinition for the zone."""
+    zone = parse_zone(time_zone) if time_zone else None
+    text = text.strip()
+    if not text:
+        raise ScheduleError("schedule is empty; leave the field out for a job that is only run by hand.", 0)
+    if text.startswith("R") and "/" in text:
+        return parse_repeating_interval(text, zone)
+    return parse_cron(text, zone)
+
+
+def preview(schedule: Schedule, count: int, start: datetime) -> list[datetime]:
+    """The next ``count`` occurrences strictly after ``start``, fewer where the schedule ends."""
+    times: list[datetime] = []
+    if schedule.repetitions is not None:
+        count = min(count, schedule.repetitions)
+    cursor: datetime | None = start
+    while len(times) < count:
+        cursor = schedule.next_after(cursor) if cursor else None
+        if cursor is None:
+            break
+        times.append(cursor)
+    return times

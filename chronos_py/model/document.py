@@ -146,7 +146,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name != name.strip() or name in _RESERVED_NAMES:
         raise InvalidDefinition(
             f"name {shown(name)} is not allowed: use letters, digits, blanks and _ . # - only,"
-            f' without a blank at either end, and none of {", ".join(sorted(_RESERVED_NAMES))}.',
+            f" without a blank at either end, and none of {', '.join(sorted(_RESERVED_NAMES))}.",
             "name",
         )
     return name

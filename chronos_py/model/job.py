@@ -38,7 +38,7 @@ class Definition:
     start_deadline: timedelta | None = None
     high_priority: bool = False
     soft_error: bool = False
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     grace_seconds: float = 10.0
     user: str = ""
     container: Container | None = None

@@ -154,6 +154,8 @@ class Attempt:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     kill_requested_at: datetime | None = None
+    kill_reason: Reason = Reason.NONE
+    recovered: bool = False
     unreachable_since: datetime | None = None
     cpu_seconds: float | None = None
     max_memory_mb: float | None = None
@@ -188,7 +190,7 @@ class Run:
     requested_by: str = ""
     root_run_id: int | None = None
     parent_run_id: int | None = None
-    overrides: Overrides = Overrides()
+    overrides: Overrides = field(default_factory=Overrides)
 
     @property
     def is_final(self) -> bool:

@@ -77,7 +77,9 @@ def _skipped(
 ) -> Skipped | None:
     if too_late:
         late = int((now - latest).total_seconds())
-        reason = f"skipped: it could only have started {late} s late, more than the job allows (catchUp, startDeadline)"
+        reason = (
+            f"skipped: it could only have started {late} s late, more than the job allows (catchUp, startDeadline)"
+        )
         return Skipped(next_due, latest, schedule.count_between(next_due, latest), reason)
     if latest == next_due:
         return None

@@ -111,9 +111,7 @@ def parse_repeating_interval(text: str, zone: tzinfo | None) -> RepeatingInterva
             match.start(3),
         )
     if (period.is_zero and repetitions not in (0, 1)) or period.nominal < timedelta(0):
-        raise ScheduleError(
-            f'schedule "{text}": the period "{match[3]}" must be longer than zero.', match.start(3)
-        )
+        raise ScheduleError(f'schedule "{text}": the period "{match[3]}" must be longer than zero.', match.start(3))
     return RepeatingInterval(text, repetitions, start, period, zone or start_zone)
 
 

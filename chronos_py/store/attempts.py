@@ -1,0 +1,246 @@
+"""Attempts: the intents of launches and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+
+from chronos_py.model.document import read_definition
+from chronos_py.model.job import Definition
+from chronos_py.model.run import (
+    FINAL_ATTEMPT_STATES,
+    LIVE_ATTEMPT_STATES,
+    Attempt,
+    AttemptState,
+    Reason,
+    Run,
+    attempt_states_before,
+)
+from chronos_py.store.runs import runs_by_id
+from chronos_py.store.tables import AttemptRow, JobRevisionRow, RunRow
+
+_LIVE = sorted(LIVE_ATTEMPT_STATES)
+
+_COLUMNS = (
+    AttemptRow.id,
+    AttemptRow.run_id,
+    AttemptRow.number,
+    AttemptRow.state,
+    AttemptRow.task_name,
+    AttemptRow.pool,
+    AttemptRow.epoch,
+    AttemptRow.revision,
+    AttemptRow.handle,
+    AttemptRow.node,
+    AttemptRow.exit_code,
+    AttemptRow.reason,
+    AttemptRow.message,
+    AttemptRow.created_at,
+    AttemptRow.launched_at,
+    AttemptRow.started_at,
+    AttemptRow.finished_at,
+    AttemptRow.kill_requested_at,
+    AttemptRow.kill_reason,
+    AttemptRow.unreachable_since,
+    AttemptRow.recovered,
+    AttemptRow.cpu_seconds,
+    AttemptRow.max_memory_mb,
+)
+
+
+def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
+    values = {column.key: getattr(row, column.key) for column in _COLUMNS}
+    values["state"] = AttemptState(row.state)
+    values["reason"] = Reason(row.reason)
+    values["kill_reason"] = Reason(row.kill_reason)
+    return Attempt(**values)
+
+
+def _attempts() -> Select[*tuple[Any, ...]]:
+    return select(*_COLUMNS)
+
+
+def insert_attempt(
+    connection: Connection, run: Run, number: int, revision: int, task_name: str, pool: str, epoch: int, now: datetime
+) -> int:
+    """Commit the intent to launch; the attempt's id."""
+    return connection.execute(
+        insert(AttemptRow)
+        .values(
+            run_id=run.id,
+            number=number,
+            state=AttemptState.STARTING.value,
+            task_name=task_name,
+            pool=pool,
+            epoch=epoch,
+            revision=revision,
+            created_at=now,
+        )
+        .returning(AttemptRow.id)
+    ).scalar_one()
+
+
+def attempts_of(connection: Connection, run_id: int) -> list[Attempt]:
+    """The attempts of a run, first to last."""
+    rows = connection.execute(_attempts().where(AttemptRow.run_id == run_id).order_by(AttemptRow.number))
+    return [_attempt(row) for row in rows]
+
+
+def find_attempt(connection: Connection, run_id: int, number: int) -> Attempt | None:
+    row = connection.execute(
+        _attempts().where(AttemptRow.run_id == run_id, AttemptRow.number == number)
+    ).one_or_none()
+    return None if row is None else _attempt(row)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """An attempt that has not ended, with its run and the definition it was launched with."""
+
+    attempt: Attempt
+    run: Run
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class SettledTask:
+    """A task whose attempt has ended. ``recovered``: a second leader had a hand in its launch."""
+
+    name: str
+    finished_at: datetime | None
+    recovered: bool
+
+
+def live_attempts(connection: Connection, pool: str) -> list[LiveAttempt]:
+    """Every attempt of a pool that has not ended, oldest first."""
+    rows = connection.execute(
+        _attempts()
+        .add_columns(JobRevisionRow.document)
+        .join_from(AttemptRow, RunRow, RunRow.id == AttemptRow.run_id)
+        .join(
+            JobRevisionRow,
+            and_(JobRevisionRow.job_id == RunRow.job_id, JobRevisionRow.revision == AttemptRow.revision),
+        )
+        .where(AttemptRow.pool == pool, AttemptRow.state.in_(_LIVE))
+        .order_by(AttemptRow.id)
+    ).all()
+    runs = runs_by_id(connection, {row.run_id for row in rows})
+    return [LiveAttempt(_attempt(row), runs[row.run_id], read_definition(row.document)) for row in rows]
+
+
+def settled_tasks(connection: Connection, task_names: Sequence[str]) -> list[SettledTask]:
+    """Which of these tasks belong to attempts that have ended."""
+    rows = connection.execute(
+        select(AttemptRow.task_name, AttemptRow.finished_at, AttemptRow.recovered).where(
+            AttemptRow.task_name.in_(task_names), AttemptRow.state.in_(sorted(FINAL_ATTEMPT_STATES))
+        )
+    )
+    return [SettledTask(*row) for row in rows]
+
+
+def count_live(connection: Connection, pool: str) -> int:
+    return connection.execute(
+        select(func.count()).select_from(AttemptRow).where(AttemptRow.pool == pool, AttemptRow.state.in_(_LIVE))
+    ).scalar_one()
+
+
+def mark_attempt_running(
+    connection: Connection,
+    attempt_id: int,
+    handle: str,
+    node: str,
+    launched_at: datetime,
+    started_at: datetime | None,
+    recovered: bool,
+) -> bool:
+    """The pool has taken the task. False when the attempt had ended meanwhile."""
+    return _move(
+        connection,
+        attempt_id,
+        AttemptState.RUNNING,
+        handle=handle,
+        node=node,
+        launched_at=func.coalesce(AttemptRow.launched_at, launched_at),
+        started_at=started_at,
+        recovered=AttemptRow.recovered | recovered,
+        unreachable_since=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended."""
+
+    state: AttemptState
+    reason: Reason
+    message: str
+    finished_at: datetime
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    cpu_seconds: float | None = None
+    max_memory_mb: float | None = None
+    node: str = ""
+    handle: str = ""
+
+
+def end_attempt(connection: Connection, attempt_id: int, ending: Ending) -> bool:
+    """Settle an attempt, once: False when it had ended already."""
+    return _move(
+        connection,
+        attempt_id,
+        ending.state,
+        reason=ending.reason.value,
+        message=ending.message,
+        finished_at=ending.finished_at,
+        exit_code=ending.exit_code,
+        started_at=func.coalesce(AttemptRow.started_at, ending.started_at),
+        cpu_seconds=ending.cpu_seconds,
+        max_memory_mb=ending.max_memory_mb,
+        node=ending.node or AttemptRow.node,
+        handle=ending.handle or AttemptRow.handle,
+        unreachable_since=None,
+    )
+
+
+def _move(connection: Connection, attempt_id: int, target: AttemptState, **values: Any) -> bool:
+    moved = connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == attempt_id, AttemptRow.state.in_(sorted(attempt_states_before(target))))
+        .values(state=target.value, **values)
+    )
+    return moved.rowcount == 1
+
+
+def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason, now: datetime) -> None:
+    """Ask the leader to kill the live attempts of these runs. The first request's reason stays."""
+    connection.execute(
+        update(AttemptRow)
+        .where(
+            AttemptRow.run_id.in_(list(run_ids)),
+            AttemptRow.state.in_(_LIVE),
+            AttemptRow.kill_requested_at.is_(None),
+        )
+        .values(kill_requested_at=now, kill_reason=reason.value)
+    )
+
+
+def mark_unreachable(connection: Connection, pool: str, now: datetime) -> None:
+    """The pool does not answer: what its running tasks do is unknown."""
+    connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.pool == pool, AttemptRow.state.in_(_LIVE), AttemptRow.unreachable_since.is_(None))
+        .values(unreachable_since=now)
+    )
+
+
+def mark_reachable(connection: Connection, pool: str) -> None:
+    """The pool answers again."""
+    connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.pool == pool, AttemptRow.state.in_(_LIVE), AttemptRow.unreachable_since.is_not(None))
+        .values(unreachable_since=None)
+    )

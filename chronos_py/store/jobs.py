@@ -1,0 +1,307 @@
+"""Jobs, their revisions and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from chronos_py.model.document import read_definition
+from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.store.tables import EdgeRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
+
+_COLUMNS = (
+    JobRow.id,
+    JobRow.revision,
+    JobRow.document,
+    JobRow.success_count,
+    JobRow.error_count,
+    JobRow.errors_since_last_success,
+    JobRow.last_success,
+    JobRow.last_error,
+    JobRow.created_at,
+    JobRow.updated_at,
+    ScheduleRow.next_due,
+    ScheduleRow.repetitions_left,
+)
+
+
+def _live_jobs() -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .outerjoin_from(JobRow, ScheduleRow, ScheduleRow.job_id == JobRow.id)
+        .where(JobRow.deleted_at.is_(None))
+    )
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        revision=row.revision,
+        document=row.document,
+        definition=read_definition(row.document),
+        counters=Counters(
+            success_count=row.success_count,
+            error_count=row.error_count,
+            errors_since_last_success=row.errors_since_last_success,
+            last_success=row.last_success,
+            last_error=row.last_error,
+        ),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        next_due=row.next_due,
+        repetitions_left=row.repetitions_left,
+    )
+
+
+def find_job(connection: Connection, name: str, lock: bool = False) -> Job | None:
+    """The job of that name. ``lock`` keeps it from being changed by others until the end of the transaction."""
+    statement = _live_jobs().where(JobRow.name == name)
+    if lock:
+        statement = statement.with_for_update(of=JobRow)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else _job(row)
+
+
+def find_jobs(connection: Connection, names: Sequence[str]) -> dict[str, Job]:
+    """The jobs of those names that exist, by name."""
+    rows = connection.execute(_live_jobs().where(JobRow.name.in_(names)))
+    return {job.name: job for job in map(_job, rows)}
+
+
+def list_jobs(
+    connection: Connection,
+    text: str = "",
+    disabled: bool | None = None,
+    after: str = "",
+    limit: int | None = None,
+) -> list[Job]:
+    """Jobs by name, those after ``after``. ``text``: a part of the name or the command, any case."""
+    statement = _live_jobs().order_by(JobRow.name)
+    if text:
+        statement = statement.where(
+            _contains(JobRow.name, text) | _contains(JobRow.document["command"].as_string(), text)
+        )
+    if disabled is not None:
+        statement = statement.where(JobRow.disabled == disabled)
+    if after:
+        statement = statement.where(JobRow.name > after)
+    if limit is not None:
+        statement = statement.limit(limit)
+    return [_job(row) for row in connection.execute(statement)]
+
+
+def _contains(column: Any, text: str) -> ColumnElement[bool]:
+    return func.lower(column).contains(text.lower(), autoescape=True)
+
+
+def count_jobs(connection: Connection) -> int:
+    statement = select(func.count()).select_from(JobRow).where(JobRow.deleted_at.is_(None))
+    return connection.execute(statement).scalar_one()
+
+
+def _stored_columns(definition: Definition, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document, and what of it queries need as columns."""
+    return {
+        "name": definition.name,
+        "document": dict(document),
+        "disabled": definition.disabled,
+        "overlap": definition.overlap.value,
+    }
+
+
+def insert_job(
+    connection: Connection, definition: Definition, document: Mapping[str, Any], author: str, now: datetime
+) -> int:
+    """A new job at revision 1; its id. Raises IntegrityError when the name was taken meanwhile."""
+    job_id = connection.execute(
+        insert(JobRow)
+        .values(revision=1, created_at=now, updated_at=now, **_stored_columns(definition, document))
+        .returning(JobRow.id)
+    ).scalar_one()
+    _insert_revision(connection, job_id, 1, document, author, now)
+    return job_id
+
+
+def update_job(
+    connection: Connection,
+    job: Job,
+    definition: Definition,
+    document: Mapping[str, Any],
+    author: str,
+    now: datetime,
+) -> None:
+    """The next revision of a job that the transaction has locked."""
+    revision = job.revision + 1
+    connection.execute(
+        update(JobRow)
+        .where(JobRow.id == job.id)
+        .values(revision=revision, updated_at=now, **_stored_columns(definition, document))
+    )
+    _insert_revision(connection, job.id, revision, document, author, now)
+
+
+def _insert_revision(
+    connection: Connection, job_id: int, revision: int, document: Mapping[str, Any], author: str, now: datetime
+) -> None:
+    connection.execute(
+        insert(JobRevisionRow).values(
+            job_id=job_id, revision=revision, document=dict(document), author=author, created_at=now
+        )
+    )
+
+
+def set_counters(connection: Connection, job_id: int, counters: Counters) -> None:
+    """Overwrite what is counted about a job (a Chronos client may bring its old counters)."""
+    connection.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(
+            success_count=counters.success_count,
+            error_count=counters.error_count,
+            errors_since_last_success=counters.errors_since_last_success,
+            last_success=counters.last_success,
+            last_error=counters.last_error,
+        )
+    )
+
+
+def count_success(connection: Connection, job_id: int, now: datetime) -> None:
+    connection.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(success_count=JobRow.success_count + 1, errors_since_last_success=0, last_success=now)
+    )
+
+
+def count_error(connection: Connection, job_id: int, now: datetime) -> None:
+    connection.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(
+            error_count=JobRow.error_count + 1,
+            errors_since_last_success=JobRow.errors_since_last_success + 1,
+            last_error=now,
+        )
+    )
+
+
+def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
+    """Take the job out of every listing; its runs stay readable."""
+    connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
+    connection.execute(delete(EdgeRow).where((EdgeRow.parent_id == job_id) | (EdgeRow.child_id == job_id)))
+    connection.execute(update(JobRow).where(JobRow.id == job_id).values(deleted_at=now))
+
+
+# Schedules
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    """A schedule row. ``defined_at`` anchors an open start."""
+
+    job_id: int
+    expression: str
+    time_zone: str
+    defined_at: datetime
+    next_due: datetime | None
+    repetitions_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job whose next occurrence has come."""
+
+    schedule: StoredSchedule
+    definition: Definition
+    revision: int
+
+
+def find_schedule(connection: Connection, job_id: int) -> StoredSchedule | None:
+    row = connection.execute(_schedules().where(ScheduleRow.job_id == job_id)).one_or_none()
+    return None if row is None else StoredSchedule(*row)
+
+
+def _schedules() -> Select[*tuple[Any, ...]]:
+    return select(
+        ScheduleRow.job_id,
+        ScheduleRow.expression,
+        ScheduleRow.time_zone,
+        ScheduleRow.defined_at,
+        ScheduleRow.next_due,
+        ScheduleRow.repetitions_left,
+    )
+
+
+def put_schedule(connection: Connection, schedule: StoredSchedule | None, job_id: int) -> None:
+    """Replace the schedule of a job; None takes it away."""
+    connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
+    if schedule is not None:
+        connection.execute(
+            insert(ScheduleRow).values(
+                job_id=job_id,
+                expression=schedule.expression,
+                time_zone=schedule.time_zone,
+                defined_at=schedule.defined_at,
+                next_due=schedule.next_due,
+                repetitions_left=schedule.repetitions_left,
+            )
+        )
+
+
+def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
+    """Jobs that are due, the longest overdue first, locked. One that an edit holds right now comes next time."""
+    rows = connection.execute(
+        _schedules()
+        .add_columns(JobRow.document, JobRow.revision)
+        .join_from(ScheduleRow, JobRow, JobRow.id == ScheduleRow.job_id)
+        .where(ScheduleRow.next_due <= now)
+        .order_by(ScheduleRow.next_due)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    return [DueJob(StoredSchedule(*row[:6]), read_definition(row.document), row.revision) for row in rows]
+
+
+def advance_schedules(connection: Connection, advanced: Sequence[tuple[int, datetime | None, int | None]]) -> None:
+    """Write ``(job id, next due, repetitions left)`` of each."""
+    if advanced:
+        connection.execute(
+            update(ScheduleRow),
+            [
+                {"job_id": job_id, "next_due": next_due, "repetitions_left": left}
+                for job_id, next_due, left in advanced
+            ],
+        )
+
+
+def earliest_due(connection: Connection) -> datetime | None:
+    """When the next job is due."""
+    return connection.execute(select(func.min(ScheduleRow.next_due))).scalar_one()
+
+
+def last_states(connection: Connection, job_ids: Sequence[int], count: int) -> dict[int, list[tuple[int, str]]]:
+    """The last ``count`` runs of each job as ``(run id, state)``, newest first."""
+    ranked = (
+        select(
+            RunRow.job_id,
+            RunRow.id,
+            RunRow.state,
+            func.row_number().over(partition_by=RunRow.job_id, order_by=RunRow.id.desc()).label("rank"),
+        )
+        .where(RunRow.job_id.in_(job_ids))
+        .subquery()
+    )
+    states: dict[int, list[tuple[int, str]]] = {job_id: [] for job_id in job_ids}
+    rows = connection.execute(
+        select(ranked.c.job_id, ranked.c.id, ranked.c.state)
+        .where(ranked.c.rank <= count)
+        .order_by(ranked.c.job_id, ranked.c.rank)
+    )
+    for job_id, run_id, state in rows:
+        states[job_id].append((run_id, state))
+    return states

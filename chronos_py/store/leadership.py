@@ -1,0 +1,109 @@
+"""The row that says whose writes count, and the lease on it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+
+from chronos_py.store.database import Database
+from chronos_py.store.tables import LeadershipRow
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """Who leads. ``seconds_left`` of the lease by the database's clock, negative when it has run out."""
+
+    cluster: str
+    epoch: int
+    holder: str
+    address: str
+    seconds_left: float
+    acquired_at: datetime | None
+
+
+def _database_seconds(connection: Connection) -> ColumnElement[float]:
+    """The database's clock in seconds since 1970: leases never compare the clocks of two nodes."""
+    if connection.dialect.name == "sqlite":
+        return literal_column("((julianday('now') - 2440587.5) * 86400.0)")
+    return literal_column("extract(epoch from clock_timestamp())::double precision")
+
+
+def ensure_row(database: Database) -> str:
+    """Make the row where there is none yet; return the cluster's name, a short random text that marks its tasks."""
+    with database.write() as connection:
+        known = connection.execute(select(LeadershipRow.cluster)).scalar_one_or_none()
+        if known is not None:
+            return known
+        cluster = secrets.token_hex(3)
+        connection.execute(insert(LeadershipRow).values(id=1, cluster=cluster, epoch=0, lease_until=0.0))
+        return cluster
+
+
+def read_leadership(connection: Connection) -> Leadership:
+    row = connection.execute(
+        select(
+            LeadershipRow.cluster,
+            LeadershipRow.epoch,
+            LeadershipRow.holder,
+            LeadershipRow.address,
+            (LeadershipRow.lease_until - _database_seconds(connection)).label("seconds_left"),
+            LeadershipRow.acquired_at,
+        )
+    ).one()
+    return Leadership(*row)
+
+
+class SqlLease:
+    """The lease of one node on the leadership row; what :class:`chronos_py.election.sql.SqlElection` needs."""
+
+    def __init__(self, database: Database, holder: str, address: str) -> None:
+        self._database = database
+        self._holder = holder
+        self._address = address
+
+    def current(self) -> Leadership:
+        with self._database.read() as connection:
+            return read_leadership(connection)
+
+    def acquire(self, seconds: float, now: datetime, dead_holder: str | None = None) -> int | None:
+        """Take the leadership if nobody's lease runs (or only that of ``dead_holder``). The new epoch, or None."""
+        with self._database.write() as connection:
+            clock = _database_seconds(connection)
+            is_free = LeadershipRow.lease_until < clock
+            if dead_holder is not None:
+                is_free = is_free | (LeadershipRow.holder == dead_holder)
+            return connection.execute(
+                update(LeadershipRow)
+                .where(is_free)
+                .values(
+                    epoch=LeadershipRow.epoch + 1,
+                    holder=self._holder,
+                    address=self._address,
+                    lease_until=clock + seconds,
+                    acquired_at=now,
+                )
+                .returning(LeadershipRow.epoch)
+            ).scalar_one_or_none()
+
+    def renew(self, epoch: int, seconds: float) -> bool:
+        """Prolong the lease of ``epoch``; False when that term is over."""
+        with self._database.write() as connection:
+            clock = _database_seconds(connection)
+            renewed = connection.execute(
+                update(LeadershipRow)
+                .where(LeadershipRow.epoch == epoch, LeadershipRow.holder == self._holder)
+                .values(lease_until=clock + seconds)
+            )
+            return renewed.rowcount == 1
+
+    def release(self, epoch: int) -> None:
+        """Let the next node lead at once."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(LeadershipRow)
+                .where(LeadershipRow.epoch == epoch, LeadershipRow.holder == self._holder)
+                .values(lease_until=0.0, holder="", address="")
+            )

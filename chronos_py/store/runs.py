@@ -1,0 +1,287 @@
+"""Runs: decided, listed, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
+
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.run import (
+    FINAL_RUN_STATES,
+    WAITING_RUN_STATES,
+    Overrides,
+    Reason,
+    Run,
+    RunState,
+    Trigger,
+    states_before,
+)
+from chronos_py.store.tables import JobRow, RunRow
+
+_UNFINISHED = sorted(set(RunState) - FINAL_RUN_STATES)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to insert. ``occurrence`` is the slot of the schedule it stands for, None where it stands for none.
+
+    ``root_run_id`` None: it starts its own wave. A row of skipped occurrences has state SKIPPED.
+    """
+
+    job_id: int
+    revision: int
+    trigger: Trigger
+    scheduled_at: datetime
+    created_at: datetime
+    state: RunState = RunState.QUEUED
+    occurrence: datetime | None = None
+    reason: Reason = Reason.NONE
+    message: str = ""
+    scheduled_until: datetime | None = None
+    occurrences: int | None = 1
+    high_priority: bool = False
+    requested_by: str = ""
+    overrides: Overrides = field(default_factory=Overrides)
+    root_run_id: int | None = None
+    parent_run_id: int | None = None
+
+
+def _values(run: NewRun) -> dict[str, Any]:
+    overrides = None
+    if run.overrides != Overrides():
+        arguments = run.overrides.arguments
+        overrides = {
+            "arguments": None if arguments is None else list(arguments),
+            "environment": dict(run.overrides.environment),
+        }
+    return {
+        "job_id": run.job_id,
+        "revision": run.revision,
+        "trigger": run.trigger.value,
+        "state": run.state.value,
+        "reason": run.reason.value,
+        "message": run.message,
+        "occurrence": run.occurrence,
+        "scheduled_at": run.scheduled_at,
+        "scheduled_until": run.scheduled_until,
+        "occurrences": run.occurrences,
+        "high_priority": run.high_priority,
+        "not_before": run.created_at,
+        "requested_by": run.requested_by,
+        "overrides": overrides,
+        "root_run_id": run.root_run_id,
+        "parent_run_id": run.parent_run_id,
+        "created_at": run.created_at,
+        "finished_at": run.created_at if run.state is RunState.SKIPPED else None,
+    }
+
+
+def insert_runs(connection: Connection, runs: Sequence[NewRun]) -> None:
+    """Insert runs; one whose occurrence has a row already is left out: at most one run per occurrence."""
+    if runs:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(RunRow).on_conflict_do_nothing(index_elements=["job_id", "occurrence"])
+        connection.execute(statement, [_values(run) for run in runs])
+
+
+def insert_run(connection: Connection, run: NewRun) -> int:
+    """Insert one run that stands for no occurrence; its id."""
+    return connection.execute(insert(RunRow).values(**_values(run)).returning(RunRow.id)).scalar_one()
+
+
+_COLUMNS = (
+    RunRow.id,
+    RunRow.job_id,
+    JobRow.name.label("job_name"),
+    RunRow.trigger,
+    RunRow.state,
+    RunRow.scheduled_at,
+    RunRow.created_at,
+    RunRow.not_before,
+    RunRow.revision,
+    RunRow.attempts,
+    RunRow.reason,
+    RunRow.message,
+    RunRow.scheduled_until,
+    RunRow.occurrences,
+    RunRow.high_priority,
+    RunRow.started_at,
+    RunRow.finished_at,
+    RunRow.requested_by,
+    RunRow.root_run_id,
+    RunRow.parent_run_id,
+    RunRow.overrides,
+)
+
+
+def select_runs() -> Select[*tuple[Any, ...]]:
+    """Runs with the name of their job, in the columns that :func:`run_of` reads."""
+    return select(*_COLUMNS).join_from(RunRow, JobRow, JobRow.id == RunRow.job_id)
+
+
+def run_of(row: Row[*tuple[Any, ...]]) -> Run:
+    """The run in a row of :func:`select_runs`."""
+    stored = row.overrides or {}
+    arguments = stored.get("arguments")
+    return Run(
+        id=row.id,
+        job_id=row.job_id,
+        job_name=row.job_name,
+        trigger=Trigger(row.trigger),
+        state=RunState(row.state),
+        scheduled_at=row.scheduled_at,
+        created_at=row.created_at,
+        not_before=row.not_before,
+        revision=row.revision,
+        attempts=row.attempts,
+        reason=Reason(row.reason),
+        message=row.message,
+        scheduled_until=row.scheduled_until,
+        occurrences=row.occurrences,
+        high_priority=row.high_priority,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        requested_by=row.requested_by,
+        root_run_id=row.root_run_id,
+        parent_run_id=row.parent_run_id,
+        overrides=Overrides(None if arguments is None else tuple(arguments), stored.get("environment", {})),
+    )
+
+
+def find_run(connection: Connection, run_id: int, lock: bool = False) -> Run | None:
+    """A run by id. ``lock`` keeps others from changing it until the end of the transaction."""
+    statement = select_runs().where(RunRow.id == run_id)
+    if lock:
+        statement = statement.with_for_update(of=RunRow)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else run_of(row)
+
+
+def runs_by_id(connection: Connection, run_ids: Iterable[int]) -> dict[int, Run]:
+    """These runs, by id."""
+    rows = connection.execute(select_runs().where(RunRow.id.in_(list(run_ids))))
+    return {row.id: run_of(row) for row in rows}
+
+
+def list_runs(
+    connection: Connection,
+    job_id: int | None = None,
+    states: Iterable[RunState] = (),
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Run]:
+    """Runs, newest first, those with an id below ``before``; of any state when ``states`` is empty."""
+    statement = select_runs().order_by(RunRow.id.desc()).limit(limit)
+    if job_id is not None:
+        statement = statement.where(RunRow.job_id == job_id)
+    wanted = sorted(states)
+    if wanted:
+        statement = statement.where(RunRow.state.in_(wanted))
+    if before is not None:
+        statement = statement.where(RunRow.id < before)
+    return [run_of(row) for row in connection.execute(statement)]
+
+
+def unfinished_runs(connection: Connection, job_id: int, lock: bool = False) -> list[Run]:
+    """The runs of a job that have not ended, oldest first."""
+    statement = select_runs().where(RunRow.job_id == job_id, RunRow.state.in_(_UNFINISHED)).order_by(RunRow.id)
+    if lock:
+        statement = statement.with_for_update(of=RunRow)
+    return [run_of(row) for row in connection.execute(statement)]
+
+
+def count_unfinished(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """``(active, waiting)`` runs of each job: begun and not ended, and queued."""
+    counts = dict.fromkeys(job_ids, (0, 0))
+    waiting = func.sum((RunRow.state == RunState.QUEUED).cast(RunRow.id.type))
+    rows = connection.execute(
+        select(RunRow.job_id, func.count(), waiting)
+        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_(_UNFINISHED))
+        .group_by(RunRow.job_id)
+    )
+    for job_id, unfinished, queued in rows:
+        counts[job_id] = (unfinished - int(queued), int(queued))
+    return counts
+
+
+def count_by_state(connection: Connection) -> dict[RunState, int]:
+    """How many runs have not ended, by state."""
+    rows = connection.execute(
+        select(RunRow.state, func.count()).where(RunRow.state.in_(_UNFINISHED)).group_by(RunRow.state)
+    )
+    return {RunState(state): count for state, count in rows}
+
+
+def launchable(connection: Connection, now: datetime, limit: int) -> list[Run]:
+    """Waiting runs whose time has come and that nothing of their own job holds back, in the order to launch.
+
+    High priority first, then by scheduled time. Locked; a run that a person is just killing is left out.
+    """
+    other = aliased(RunRow)
+    # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
+    blocker = and_(
+        other.job_id == RunRow.job_id,
+        other.id != RunRow.id,
+        or_(
+            other.state.in_([RunState.STARTING, RunState.RUNNING]),
+            and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
+        ),
+    )
+    rows = connection.execute(
+        select_runs()
+        .where(
+            RunRow.state.in_(sorted(WAITING_RUN_STATES)),
+            RunRow.not_before <= now,
+            or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
+        )
+        .order_by(RunRow.high_priority.desc(), RunRow.scheduled_at, RunRow.id)
+        .limit(limit)
+        .with_for_update(of=RunRow, skip_locked=True)
+    )
+    return [run_of(row) for row in rows]
+
+
+def next_retry(connection: Connection, now: datetime) -> datetime | None:
+    """When the next waiting run's time comes, if that is after ``now``."""
+    return connection.execute(
+        select(func.min(RunRow.not_before)).where(
+            RunRow.state.in_(sorted(WAITING_RUN_STATES)), RunRow.not_before > now
+        )
+    ).scalar_one()
+
+
+def start_run(connection: Connection, run_id: int, number: int, revision: int) -> bool:
+    """A waiting run gets its attempt ``number``; False when it waits no longer."""
+    return _move(connection, run_id, RunState.STARTING, attempts=number, revision=revision, reason="", message="")
+
+
+def mark_run_running(connection: Connection, run_id: int, now: datetime) -> bool:
+    """The pool runs a task of the run. ``started_at`` is that of its first attempt."""
+    return _move(connection, run_id, RunState.RUNNING, started_at=func.coalesce(RunRow.started_at, now))
+
+
+def end_run(
+    connection: Connection, run_id: int, state: RunState, reason: Reason, message: str, now: datetime
+) -> bool:
+    """End a run; False when it has ended already."""
+    return _move(connection, run_id, state, reason=reason.value, message=message, finished_at=now)
+
+
+def await_retry(connection: Connection, run_id: int, at: datetime, reason: Reason, message: str) -> bool:
+    """The run's attempt failed; the next one starts at ``at``."""
+    return _move(connection, run_id, RunState.WAITING_RETRY, not_before=at, reason=reason.value, message=message)
+
+
+def _move(connection: Connection, run_id: int, target: RunState, **values: Any) -> bool:
+    moved = connection.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.state.in_(sorted(states_before(target))))
+        .values(state=target.value, **values)
+    )
+    return moved.rowcount == 1

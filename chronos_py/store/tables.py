@@ -1,0 +1,254 @@
+"""The tables, as SQLAlchemy models. Migrations in ``migrations/`` bring a database here.
+
+All times are aware UTC: :class:`UtcDateTime` refuses anything else on the way in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Identity = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. Aware in Python; UTC in SQL (SQLite has no zones, so it is stored without one there)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    """Base of all tables; names its constraints, so that migrations can."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON()}  # noqa: RUF012
+
+
+class JobRow(Table):
+    """A job. Deleted ones stay for their history, and free their name."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(
+            "uq_jobs_live_name",
+            "name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    document: Mapped[dict[str, Any]]
+    disabled: Mapped[bool] = mapped_column(default=False)
+    overlap: Mapped[str] = mapped_column(String(20))  # of the document; the dispatcher's query needs it
+    success_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    error_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    errors_since_last_success: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_success: Mapped[datetime | None]
+    last_error: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class JobRevisionRow(Table):
+    """Every version of a definition; runs name theirs."""
+
+    __tablename__ = "job_revisions"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, primary_key=True)
+    document: Mapped[dict[str, Any]]
+    author: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime]
+
+
+class ScheduleRow(Table):
+    """When a scheduled job is due next. ``next_due`` NULL: paused or exhausted."""
+
+    __tablename__ = "schedules"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    expression: Mapped[str] = mapped_column(Text)
+    time_zone: Mapped[str] = mapped_column(String(100), default="")
+    defined_at: Mapped[datetime]  # anchors an open start
+    next_due: Mapped[datetime | None] = mapped_column(index=True)
+    repetitions_left: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EdgeRow(Table):
+    """parent -> child. ``satisfied_by`` is the parent's run that succeeded since the child last ran."""
+
+    __tablename__ = "edges"
+
+    parent_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    child_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False, index=True)
+    satisfied_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RunRow(Table):
+    """A run, or a row of skipped occurrences. ``occurrence`` is set where the run stands for a slot of a schedule."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("job_id", "occurrence"),
+        Index("ix_runs_job_id_id", "job_id", "id"),
+        Index(
+            "ix_runs_waiting",
+            "high_priority",
+            "scheduled_at",
+            "id",
+            sqlite_where=text("state IN ('queued', 'waiting_retry')"),
+            postgresql_where=text("state IN ('queued', 'waiting_retry')"),
+        ),
+        Index(
+            "ix_runs_unfinished",
+            "job_id",
+            "state",
+            sqlite_where=text("state IN ('queued', 'starting', 'running', 'waiting_retry')"),
+            postgresql_where=text("state IN ('queued', 'starting', 'running', 'waiting_retry')"),
+        ),
+        Index("ix_runs_state_id", "state", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    trigger: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(20), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    occurrence: Mapped[datetime | None]
+    scheduled_at: Mapped[datetime]
+    scheduled_until: Mapped[datetime | None]
+    occurrences: Mapped[int | None] = mapped_column(BigInteger, default=1)
+    high_priority: Mapped[bool] = mapped_column(default=False)
+    not_before: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(Integer)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    requested_by: Mapped[str] = mapped_column(String(200), default="")
+    overrides: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    root_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    parent_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class AttemptRow(Table):
+    """One try of a run. Its row is the intent, committed before the pool is called."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("run_id", "number"),
+        Index(
+            "ix_attempts_live",
+            "pool",
+            "id",
+            sqlite_where=text("state IN ('starting', 'running')"),
+            postgresql_where=text("state IN ('starting', 'running')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(20))
+    task_name: Mapped[str] = mapped_column(String(300), unique=True)
+    pool: Mapped[str] = mapped_column(String(40))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(Integer)
+    handle: Mapped[str] = mapped_column(Text, default="")
+    node: Mapped[str] = mapped_column(String(300), default="")
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(String(20), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    launched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    kill_requested_at: Mapped[datetime | None]
+    kill_reason: Mapped[str] = mapped_column(String(20), default="")
+    unreachable_since: Mapped[datetime | None]
+    recovered: Mapped[bool] = mapped_column(default=False)
+    cpu_seconds: Mapped[float | None] = mapped_column(Float)
+    max_memory_mb: Mapped[float | None] = mapped_column(Float)
+
+
+class LeadershipRow(Table):
+    """The one row that says whose writes count. ``lease_until`` is the database's clock, seconds since 1970."""
+
+    __tablename__ = "leadership"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    cluster: Mapped[str] = mapped_column(String(40))
+    epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+    holder: Mapped[str] = mapped_column(String(300), default="")
+    address: Mapped[str] = mapped_column(String(300), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    acquired_at: Mapped[datetime | None]
+
+
+class OutboxRow(Table):
+    """What others must be told, written in the transaction that decided it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_undelivered",
+            "id",
+            sqlite_where=text("delivered_at IS NULL"),
+            postgresql_where=text("delivered_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    topic: Mapped[str] = mapped_column(String(60))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]

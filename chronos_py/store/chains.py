@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from chronos_py.model.chain import is_ready
 from chronos_py.store.tables import EdgeRow, JobRow
+
+# Any number will do, as long as all nodes use the same.
+_DEFINITIONS_LOCK = 4400_2016
+
+
+def lock_definitions(connection: Connection) -> None:
+    """One change of definitions at a time, on all nodes: two edits at once could close a cycle that neither sees."""
+    if connection.dialect.name == "postgresql":  # on SQLite there is one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_DEFINITIONS_LOCK)))
 
 
 def set_parents(connection: Connection, child_id: int, parent_ids: Sequence[int]) -> None:

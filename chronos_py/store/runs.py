@@ -199,14 +199,14 @@ def unfinished_runs(connection: Connection, job_id: int, lock: bool = False) -> 
 def count_unfinished(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """``(active, waiting)`` runs of each job: begun and not ended, and queued."""
     counts = dict.fromkeys(job_ids, (0, 0))
-    waiting = func.sum((RunRow.state == RunState.QUEUED).cast(RunRow.id.type))
+    waiting = func.count().filter(RunRow.state == RunState.QUEUED)
     rows = connection.execute(
         select(RunRow.job_id, func.count(), waiting)
         .where(RunRow.job_id.in_(job_ids), RunRow.state.in_(_UNFINISHED))
         .group_by(RunRow.job_id)
     )
     for job_id, unfinished, queued in rows:
-        counts[job_id] = (unfinished - int(queued), int(queued))
+        counts[job_id] = (unfinished - queued, queued)
     return counts
 
 

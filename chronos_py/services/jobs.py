@@ -1,0 +1,247 @@
+"""Define, change, find and delete jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from chronos_py.errors import Conflict, InvalidDefinition, NotFound
+from chronos_py.model.chain import find_cycle
+from chronos_py.model.document import read_definition, shown
+from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.model.run import Reason, RunState, Trigger
+from chronos_py.model.schedule import parse_schedule
+from chronos_py.services.application import Application
+from chronos_py.store import attempts, chains, jobs, runs
+from chronos_py.store.jobs import StoredSchedule
+
+Children = Literal["refuse", "detach", "convert"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """A job and how it stands. ``last_runs`` are ``(run id, state)``, newest first."""
+
+    job: Job
+    active: int
+    waiting: int
+    last_runs: Sequence[tuple[int, str]]
+    children: Sequence[str] = ()
+
+
+def get_job(app: Application, name: str) -> JobSummary:
+    """A job by name. Raises NotFound."""
+    with app.database.read() as connection:
+        job = require_job(connection, name)
+        summary = _summaries(connection, [job])[0]
+        return replace(summary, children=chains.children_of(connection, job.id))
+
+
+def list_jobs(
+    app: Application, text: str = "", disabled: bool | None = None, after: str = "", limit: int | None = None
+) -> list[JobSummary]:
+    """Jobs by name, those after ``after``; ``text`` is a part of the name or the command."""
+    with app.database.read() as connection:
+        return _summaries(connection, jobs.list_jobs(connection, text, disabled, after, limit))
+
+
+def require_job(connection: Connection, name: str, lock: bool = False) -> Job:
+    """The job of that name. Raises NotFound."""
+    job = jobs.find_job(connection, name, lock)
+    if job is None:
+        raise NotFound(f"Job {shown(name)} not found.")
+    return job
+
+
+def _summaries(connection: Connection, found: Sequence[Job]) -> list[JobSummary]:
+    ids = [job.id for job in found]
+    counts = runs.count_unfinished(connection, ids)
+    states = jobs.last_states(connection, ids, 20)
+    return [JobSummary(job, *counts[job.id], states[job.id]) for job in found]
+
+
+def save_job(
+    app: Application,
+    document: Mapping[str, Any],
+    author: str = "",
+    if_revision: int | None = None,
+    counters: Counters | None = None,
+) -> tuple[Job, bool]:
+    """Create a job or replace its definition; the job, and whether it is new.
+
+    ``if_revision`` is the revision that the author saw (0: none, the job must be new); Conflict when it is
+    another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving an unchanged document
+    changes nothing. Raises InvalidDefinition.
+    """
+    definition = read_definition(document)
+    now = app.clock.now()
+    with app.database.write() as connection:
+        chains.lock_definitions(connection)
+        job = jobs.find_job(connection, definition.name, lock=True)
+        _check_revision(definition.name, job, if_revision)
+        _store(connection, job, definition, document, author, now)
+        saved = require_job(connection, definition.name)
+        if counters is not None:
+            jobs.set_counters(connection, saved.id, counters)
+            saved = replace(saved, counters=counters)
+    app.wake.all()
+    return saved, job is None
+
+
+def patch_job(
+    app: Application, name: str, changes: Mapping[str, Any], author: str = "", if_revision: int | None = None
+) -> Job:
+    """Change some fields of a job; null takes a field back to its default (RFC 7396). Raises NotFound too."""
+    now = app.clock.now()
+    with app.database.write() as connection:
+        chains.lock_definitions(connection)
+        job = require_job(connection, name, lock=True)
+        _check_revision(name, job, if_revision)
+        document = {key: value for key, value in {**job.document, **changes}.items() if value is not None}
+        if document.get("name") != name:
+            raise InvalidDefinition(f"name is {shown(document.get('name'))}; a job cannot be renamed yet.", "name")
+        _store(connection, job, read_definition(document), document, author, now)
+        saved = require_job(connection, name)
+    app.wake.all()
+    return saved
+
+
+def _check_revision(name: str, job: Job | None, if_revision: int | None) -> None:
+    if if_revision is None:
+        return
+    if job is None and if_revision != 0:
+        raise Conflict(f"Job {shown(name)} was deleted meanwhile; save it again as a new job if you want it back.")
+    if job is not None and if_revision != job.revision:
+        reason = "exists already" if if_revision == 0 else "was changed by someone else meanwhile"
+        raise Conflict(f"Job {shown(name)} {reason} (revision {job.revision}); load it again and repeat your change.")
+
+
+def _store(
+    connection: Connection,
+    job: Job | None,
+    definition: Definition,
+    document: Mapping[str, Any],
+    author: str,
+    now: datetime,
+) -> None:
+    parents = _resolve_parents(connection, definition)
+    if job is not None and dict(job.document) == dict(document):
+        return
+    if job is None:
+        job_id = jobs.insert_job(connection, definition, document, author, now)
+    else:
+        job_id = job.id
+        jobs.update_job(connection, job, definition, document, author, now)
+    chains.set_parents(connection, job_id, [parent.id for parent in parents])
+    previous = jobs.find_schedule(connection, job_id)
+    was_disabled = job is not None and job.definition.disabled
+    resumed = was_disabled and not definition.disabled
+    jobs.put_schedule(connection, _next_schedule(job_id, definition, previous, resumed, now), job_id)
+    if definition.disabled and not was_disabled:
+        _skip_waiting(connection, job_id, now)
+
+
+def _resolve_parents(connection: Connection, definition: Definition) -> list[Job]:
+    """The parents' jobs. Raises InvalidDefinition for unknown ones and for a cycle, naming its path."""
+    if not definition.parents:
+        return []
+    if definition.name in definition.parents:
+        raise InvalidDefinition(
+            f"parents contains {shown(definition.name)} itself; a job cannot run after itself.", "parents"
+        )
+    known = jobs.find_jobs(connection, definition.parents)
+    for parent in definition.parents:
+        if parent not in known:
+            raise InvalidDefinition(
+                f"parents contains {shown(parent)}, which is not found; create that job first.", "parents"
+            )
+    graph = {**chains.parents_of_all(connection), definition.name: list(definition.parents)}
+    cycle = find_cycle(graph, definition.name)
+    if cycle is not None:
+        raise InvalidDefinition(
+            f"parents would make a cycle: {' -> '.join(cycle)}; take one of these edges away.", "parents"
+        )
+    return [known[parent] for parent in definition.parents]
+
+
+def _next_schedule(
+    job_id: int, definition: Definition, previous: StoredSchedule | None, resumed: bool, now: datetime
+) -> StoredSchedule | None:
+    """The schedule row of a definition. An unchanged schedule keeps its place: saving a job is no reason to run it.
+
+    ``resumed``: the job was paused until now. What came meanwhile is not owed then; a schedule of so many
+    repetitions that has run none, or all of them, begins anew.
+    """
+    if not definition.schedule:
+        return None
+    schedule = parse_schedule(definition.schedule, definition.schedule_time_zone)
+    written = (definition.schedule, definition.schedule_time_zone)
+    if previous is not None and (previous.expression, previous.time_zone) == written:
+        if definition.disabled:
+            return replace(previous, next_due=None)
+        if not resumed:
+            return previous
+        if schedule.repetitions is None or previous.repetitions_left not in (0, schedule.repetitions):
+            return replace(previous, next_due=schedule.anchored(previous.defined_at).next_after(now))
+    first = None if definition.disabled else schedule.anchored(now).first(now)
+    return StoredSchedule(job_id, *written, now, first, schedule.repetitions)
+
+
+def _skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
+    """A job that is paused does not start what the schedule or its parents had queued; a person's runs stay."""
+    for run in runs.unfinished_runs(connection, job_id, lock=True):
+        if run.state is RunState.QUEUED and run.trigger in (Trigger.SCHEDULE, Trigger.DEPENDENCY):
+            message = "skipped: the job was paused before the run could start"
+            runs.end_run(connection, run.id, RunState.SKIPPED, Reason.DISABLED, message, now)
+
+
+def delete_job(app: Application, name: str, author: str = "", children: Children = "refuse") -> None:
+    """Delete a job; its running tasks are killed, its history stays readable by run.
+
+    ``children`` says what becomes of jobs that run after it: ``refuse`` (Conflict, naming them), ``detach`` (they
+    lose this parent; one that had no other is run by hand from then on), or ``convert`` (they inherit its parents,
+    or where nothing else is left its schedule). Raises NotFound.
+    """
+    now = app.clock.now()
+    with app.database.write() as connection:
+        chains.lock_definitions(connection)
+        job = require_job(connection, name, lock=True)
+        names = chains.children_of(connection, job.id)
+        if names and children == "refuse":
+            raise Conflict(
+                f"Job {shown(name)} has jobs that run after it: {', '.join(names)};"
+                " delete them first, or say children=detach to keep them without this parent."
+            )
+        for child_name in names:
+            child = require_job(connection, child_name, lock=True)
+            document = _without_parent(child, job, children)
+            _store(connection, child, read_definition(document), document, author, now)
+        end_unfinished(connection, job.id, Reason.DELETED, "killed: the job was deleted", now)
+        jobs.mark_deleted(connection, job.id, now)
+    app.wake.all()
+
+
+def _without_parent(child: Job, parent: Job, children: Children) -> dict[str, Any]:
+    document = dict(child.document)
+    left = [name for name in child.definition.parents if name != parent.name]
+    if children == "convert":
+        left += [name for name in parent.definition.parents if name not in left]
+    document["parents"] = left
+    if children == "convert" and not left and parent.definition.schedule:
+        document["schedule"] = parent.definition.schedule
+        document["scheduleTimeZone"] = parent.definition.schedule_time_zone
+    return document
+
+
+def end_unfinished(connection: Connection, job_id: int, reason: Reason, message: str, now: datetime) -> int:
+    """Kill every run of a job that has not ended: at once where nothing runs yet, through the leader else."""
+    unfinished = runs.unfinished_runs(connection, job_id, lock=True)
+    for run in unfinished:
+        if run.state in (RunState.QUEUED, RunState.WAITING_RETRY):
+            runs.end_run(connection, run.id, RunState.KILLED, reason, message, now)
+    attempts.request_kill(connection, [run.id for run in unfinished], reason, now)
+    return len(unfinished)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, or_, select, update
 
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Definition
@@ -65,13 +65,20 @@ def _attempts() -> Select[*tuple[Any, ...]]:
 
 
 def insert_attempt(
-    connection: Connection, run: Run, number: int, revision: int, task_name: str, pool: str, epoch: int, now: datetime
-) -> int:
-    """Commit the intent to launch; the attempt's id."""
-    return connection.execute(
+    connection: Connection,
+    run_id: int,
+    number: int,
+    revision: int,
+    task_name: str,
+    pool: str,
+    epoch: int,
+    now: datetime,
+) -> Attempt:
+    """Commit the intent to launch."""
+    row = connection.execute(
         insert(AttemptRow)
         .values(
-            run_id=run.id,
+            run_id=run_id,
             number=number,
             state=AttemptState.STARTING.value,
             task_name=task_name,
@@ -80,8 +87,9 @@ def insert_attempt(
             revision=revision,
             created_at=now,
         )
-        .returning(AttemptRow.id)
-    ).scalar_one()
+        .returning(*_COLUMNS)
+    ).one()
+    return _attempt(row)
 
 
 def attempts_of(connection: Connection, run_id: int) -> list[Attempt]:
@@ -166,8 +174,26 @@ def mark_attempt_running(
         node=node,
         launched_at=func.coalesce(AttemptRow.launched_at, launched_at),
         started_at=started_at,
-        recovered=AttemptRow.recovered | recovered,
+        recovered=or_(AttemptRow.recovered, literal(recovered)),
         unreachable_since=None,
+    )
+
+
+def note_running(
+    connection: Connection, attempt_id: int, handle: str, node: str, started_at: datetime, recovered: bool
+) -> None:
+    """The pool's list shows the task running: note where and since when."""
+    connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == attempt_id, AttemptRow.state.in_(_LIVE))
+        .values(
+            state=AttemptState.RUNNING.value,
+            handle=handle,
+            node=node,
+            launched_at=func.coalesce(AttemptRow.launched_at, started_at),
+            started_at=started_at,
+            recovered=or_(AttemptRow.recovered, literal(recovered)),
+        )
     )
 
 
@@ -185,6 +211,7 @@ class Ending:
     max_memory_mb: float | None = None
     node: str = ""
     handle: str = ""
+    recovered: bool = False
 
 
 def end_attempt(connection: Connection, attempt_id: int, ending: Ending) -> bool:
@@ -202,6 +229,7 @@ def end_attempt(connection: Connection, attempt_id: int, ending: Ending) -> bool
         max_memory_mb=ending.max_memory_mb,
         node=ending.node or AttemptRow.node,
         handle=ending.handle or AttemptRow.handle,
+        recovered=or_(AttemptRow.recovered, literal(ending.recovered)),
         unreachable_since=None,
     )
 

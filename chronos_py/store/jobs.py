@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -188,6 +188,50 @@ def count_error(connection: Connection, job_id: int, now: datetime) -> None:
             last_error=now,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentDefinition:
+    """A job's definition and its revision, by job id. ``deleted``: the job is gone."""
+
+    revision: int
+    definition: Definition
+    document: Mapping[str, Any]
+    deleted: bool
+
+
+def current_definitions(connection: Connection, job_ids: Iterable[int]) -> dict[int, CurrentDefinition]:
+    """The present definitions of these jobs, deleted ones included."""
+    rows = connection.execute(
+        select(JobRow.id, JobRow.revision, JobRow.document, JobRow.deleted_at).where(JobRow.id.in_(list(job_ids)))
+    )
+    return {
+        row.id: CurrentDefinition(
+            row.revision, read_definition(row.document), row.document, row.deleted_at is not None
+        )
+        for row in rows
+    }
+
+
+def disable_exhausted(connection: Connection, job_id: int, author: str, now: datetime) -> bool:
+    """Disable a job whose schedule has no repetitions left and of which nothing runs any more."""
+    exhausted = connection.execute(
+        select(ScheduleRow.job_id).where(ScheduleRow.job_id == job_id, ScheduleRow.repetitions_left == 0)
+    ).first()
+    if exhausted is None:
+        return False
+    current = current_definitions(connection, [job_id])[job_id]
+    if current.definition.disabled or current.deleted:
+        return False
+    document = {**current.document, "disabled": True}
+    revision = current.revision + 1
+    connection.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(revision=revision, updated_at=now, disabled=True, document=document)
+    )
+    _insert_revision(connection, job_id, revision, document, author, now)
+    return True
 
 
 def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:

@@ -64,9 +64,10 @@ class SqlLease:
         self._holder = holder
         self._address = address
 
-    def current(self) -> Leadership:
+    def holder(self) -> str:
+        """Who holds it, "" when nobody does."""
         with self._database.read() as connection:
-            return read_leadership(connection)
+            return read_leadership(connection).holder
 
     def acquire(self, seconds: float, now: datetime, dead_holder: str | None = None) -> int | None:
         """Take the leadership if nobody's lease runs (or only that of ``dead_holder``). The new epoch, or None."""

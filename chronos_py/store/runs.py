@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -218,11 +218,8 @@ def count_by_state(connection: Connection) -> dict[RunState, int]:
     return {RunState(state): count for state, count in rows}
 
 
-def launchable(connection: Connection, now: datetime, limit: int) -> list[Run]:
-    """Waiting runs whose time has come and that nothing of their own job holds back, in the order to launch.
-
-    High priority first, then by scheduled time. Locked; a run that a person is just killing is left out.
-    """
+def _may_launch(now: datetime) -> ColumnElement[bool]:
+    """Waiting runs (joined with their jobs) whose time has come and that nothing of their own job holds back."""
     other = aliased(RunRow)
     # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
     blocker = and_(
@@ -233,13 +230,27 @@ def launchable(connection: Connection, now: datetime, limit: int) -> list[Run]:
             and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
         ),
     )
+    return and_(
+        RunRow.state.in_(sorted(WAITING_RUN_STATES)),
+        RunRow.not_before <= now,
+        or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
+    )
+
+
+def has_launchable(connection: Connection, now: datetime) -> bool:
+    """Whether :func:`launchable` would find something."""
+    query = select(RunRow.id).join(JobRow, JobRow.id == RunRow.job_id).where(_may_launch(now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def launchable(connection: Connection, now: datetime, limit: int) -> list[Run]:
+    """Waiting runs that may be launched, in the order to do it: high priority first, then by scheduled time.
+
+    Locked; a run that a person is just killing is left out.
+    """
     rows = connection.execute(
         select_runs()
-        .where(
-            RunRow.state.in_(sorted(WAITING_RUN_STATES)),
-            RunRow.not_before <= now,
-            or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
-        )
+        .where(_may_launch(now))
         .order_by(RunRow.high_priority.desc(), RunRow.scheduled_at, RunRow.id)
         .limit(limit)
         .with_for_update(of=RunRow, skip_locked=True)

@@ -1,0 +1,1 @@
+"""The leader: planner -> dispatcher -> watcher -> settler, only while this node leads."""

@@ -1,0 +1,133 @@
+"""Handing attempts to the pool, a few at a time, each in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from chronos_py.clock import Clock
+from chronos_py.errors import DatabaseUnavailable, Deposed
+from chronos_py.health import Health
+from chronos_py.model.environment import build_task
+from chronos_py.model.run import AttemptState, Reason
+from chronos_py.model.task import Task
+from chronos_py.pools import LaunchRefused, Permit, Pool, PoolUnavailable
+from chronos_py.scheduler.settler import Settler
+from chronos_py.store import attempts, runs
+from chronos_py.store.attempts import Ending, LiveAttempt
+from chronos_py.store.database import Database
+from chronos_py.wake import Wake
+
+logger = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Launches committed intents. ``permit`` raises Deposed once this node may launch no more.
+
+    An attempt is *in flight* from before its intent is committed until its outcome is; nobody else touches it then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        epoch: int,
+        pool: Pool,
+        settler: Settler,
+        permit: Permit,
+        wake: Wake,
+        health: Health,
+        parallelism: int,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._epoch = epoch
+        self._pool = pool
+        self._settler = settler
+        self._permit = permit
+        self._wake = wake
+        self._health = health
+        self._parallelism = parallelism
+        self._executor = ThreadPoolExecutor(parallelism, thread_name_prefix="launch")
+        self._lock = threading.Lock()
+        self._in_flight: set[str] = set()
+
+    def free(self) -> int:
+        """How many more attempts can be taken now."""
+        with self._lock:
+            return max(0, self._parallelism - len(self._in_flight))
+
+    def reserve(self, task_name: str) -> bool:
+        """Take an attempt in flight, before its intent is committed. False: it is already."""
+        with self._lock:
+            if task_name in self._in_flight:
+                return False
+            self._in_flight.add(task_name)
+            return True
+
+    def release(self, task_name: str) -> None:
+        """The attempt is not in flight any more."""
+        with self._lock:
+            self._in_flight.discard(task_name)
+        self._wake.dispatcher.set()
+
+    def launch(self, live: LiveAttempt) -> None:
+        """Launch a reserved attempt whose intent is committed."""
+        self._executor.submit(self._guarded, live, self._launch)
+
+    def recover(self, live: LiveAttempt) -> None:
+        """Bring an attempt to an end whose launch another leader, or a lost reply, left in doubt."""
+        if self.reserve(live.attempt.task_name):
+            self._executor.submit(self._guarded, live, self._recover)
+
+    def stop(self) -> None:
+        """Launch nothing more; wait for the calls that are being made."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _guarded(self, live: LiveAttempt, work: Callable[[LiveAttempt], None]) -> None:
+        try:
+            work(live)
+        except Deposed:
+            return  # the next leader recovers the intent
+        except DatabaseUnavailable as error:
+            self._health.report("database", str(error))
+        except PoolUnavailable as error:
+            # Whether it was launched is unknown; the watcher finds out when the pool is back.
+            if self._health.report("pool", str(error)):
+                logger.error("%s", error)
+        except Exception:  # a bug in a launch must not take the thread's report with it
+            logger.exception("The launch of task %s failed", live.attempt.task_name)
+            self._health.report("launcher", "A launch failed with an internal error; see the server's log.")
+        finally:
+            self.release(live.attempt.task_name)
+
+    def _launch(self, live: LiveAttempt) -> None:
+        self._call(live, self._pool.submit, recovered=False)
+
+    def _recover(self, live: LiveAttempt) -> None:
+        # Only now, with the attempt reserved, does nobody else work on it: read how it really stands.
+        with self._database.read() as connection:
+            current = attempts.find_attempt(connection, live.attempt.run_id, live.attempt.number)
+        if current is not None and current.state is AttemptState.STARTING:
+            logger.info("Recovering task %s of an earlier launch.", live.attempt.task_name)
+            self._call(live, self._pool.recover, recovered=True)
+
+    def _call(self, live: LiveAttempt, call: Callable[[Task, Permit], str], recovered: bool) -> None:
+        attempt = live.attempt
+        task = build_task(live.definition, live.run, attempt.number, attempt.task_name)
+        self._permit()
+        launched_at = self._clock.now()
+        try:
+            handle = call(task, self._permit)
+        except LaunchRefused as error:
+            ending = Ending(AttemptState.FAILED, Reason.LAUNCH_ERROR, str(error), self._clock.now())
+            self._settler.settle([(live, ending)])
+            return
+        with self._database.lead(self._epoch) as connection:
+            if attempts.mark_attempt_running(connection, attempt.id, handle, "", launched_at, None, recovered):
+                runs.mark_run_running(connection, attempt.run_id, launched_at)
+        self._health.clear("launcher")
+        if live.attempt.kill_requested_at is not None:
+            self._wake.watcher.set()

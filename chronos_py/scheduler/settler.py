@@ -1,0 +1,111 @@
+"""Settle: commit how an attempt ended, and everything that follows from it, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from chronos_py.clock import Clock
+from chronos_py.model.overlap import skip_sentence
+from chronos_py.model.retry import next_attempt_at
+from chronos_py.model.run import AttemptState, Reason, Run, RunState, Trigger
+from chronos_py.store import attempts, chains, jobs, outbox, runs
+from chronos_py.store.attempts import Ending, LiveAttempt
+from chronos_py.store.database import Database
+from chronos_py.store.runs import NewRun
+from chronos_py.wake import Wake
+
+_RUN_STATE = {
+    AttemptState.SUCCEEDED: RunState.SUCCEEDED,
+    AttemptState.FAILED: RunState.FAILED,
+    AttemptState.KILLED: RunState.KILLED,
+    AttemptState.LOST: RunState.LOST,
+}
+
+
+class Settler:
+    """Ends attempts, decides on retries, moves counters, marks edges and makes ready children's runs."""
+
+    def __init__(self, database: Database, clock: Clock, epoch: int, wake: Wake) -> None:
+        self._database = database
+        self._clock = clock
+        self._epoch = epoch
+        self._wake = wake
+
+    def settle(self, endings: Sequence[tuple[LiveAttempt, Ending]]) -> None:
+        """Commit these endings together; one that is settled already changes nothing.
+
+        Raises Deposed, DatabaseUnavailable.
+        """
+        if not endings:
+            return
+        now = self._clock.now()
+        with self._database.lead(self._epoch) as connection:
+            for live, ending in endings:
+                if attempts.end_attempt(connection, live.attempt.id, ending):
+                    self._settle_run(connection, live, ending, now)
+        self._wake.dispatcher.set()
+
+    def _settle_run(self, connection: Connection, live: LiveAttempt, ending: Ending, now: datetime) -> None:
+        run = live.run
+        if ending.state in (AttemptState.FAILED, AttemptState.LOST):
+            definition = live.definition
+            retry_at = next_attempt_at(
+                live.attempt.number, definition.retries, definition.retry_delay, ending.reason, now
+            )
+            if retry_at is not None:
+                runs.await_retry(connection, run.id, retry_at, ending.reason, ending.message)
+                return
+        runs.end_run(connection, run.id, _RUN_STATE[ending.state], ending.reason, ending.message, now)
+        if ending.state is AttemptState.SUCCEEDED:
+            jobs.count_success(connection, run.job_id, now)
+            self._start_children(connection, run, now)
+        elif ending.state is not AttemptState.KILLED:
+            self._fail_for_good(connection, live, ending, now)
+        if not runs.unfinished_runs(connection, run.job_id):
+            jobs.disable_exhausted(connection, run.job_id, "chronos: the schedule is exhausted", now)
+
+    def _fail_for_good(self, connection: Connection, live: LiveAttempt, ending: Ending, now: datetime) -> None:
+        run = live.run
+        jobs.count_error(connection, run.job_id, now)
+        payload = {
+            "job": run.job_name,
+            "run": run.id,
+            "attempts": live.attempt.number,
+            "reason": ending.reason.value,
+            "message": ending.message,
+        }
+        outbox.put(connection, "run_failed", payload, now)
+        if live.definition.soft_error:
+            self._start_children(connection, run, now)
+
+    def _start_children(self, connection: Connection, run: Run, now: datetime) -> None:
+        ready = chains.mark_success(connection, run.job_id, run.id)
+        definitions = jobs.current_definitions(connection, ready)
+        unfinished = runs.count_unfinished(connection, ready)
+        for child_id in ready:
+            current = definitions[child_id]
+            state, reason, message = RunState.QUEUED, Reason.NONE, ""
+            overlap = skip_sentence(current.definition.overlap, *unfinished[child_id])
+            if current.definition.disabled:
+                state, reason, message = RunState.SKIPPED, Reason.DISABLED, "skipped: the job is paused"
+            elif overlap is not None:
+                state, reason, message = RunState.SKIPPED, Reason.OVERLAP, overlap
+            runs.insert_run(
+                connection,
+                NewRun(
+                    job_id=child_id,
+                    revision=current.revision,
+                    trigger=Trigger.DEPENDENCY,
+                    scheduled_at=run.scheduled_at,
+                    created_at=now,
+                    state=state,
+                    reason=reason,
+                    message=message,
+                    high_priority=current.definition.high_priority,
+                    root_run_id=run.root_run_id or run.id,
+                    parent_run_id=run.id,
+                ),
+            )

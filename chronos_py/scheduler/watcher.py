@@ -1,0 +1,192 @@
+"""Watch: hold the pool's truth against what SQL believes, and settle the difference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from chronos_py.clock import Clock
+from chronos_py.health import Health
+from chronos_py.logs import TaskLogs
+from chronos_py.model.outcome import judge
+from chronos_py.model.run import AttemptState, Reason
+from chronos_py.pools import Pool, PoolUnavailable, TaskState, TaskStatus
+from chronos_py.scheduler.launcher import Launcher
+from chronos_py.scheduler.settler import Settler
+from chronos_py.store import attempts, runs
+from chronos_py.store.attempts import Ending, LiveAttempt, SettledTask
+from chronos_py.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+# A task that a second leader had a hand in keeps its name for so long after its end: an earlier leader that
+# was paused between its intent and its call must find the name taken when it wakes.
+TOMBSTONE = timedelta(hours=24)
+
+_VANISHED = "the task vanished from the pool: someone removed it; how it ended is not known"
+
+
+class Watcher:
+    """One pass: list the pool, adopt, recover, kill, settle, clean up."""
+
+    name = "watcher"
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        epoch: int,
+        pool: Pool,
+        launcher: Launcher,
+        settler: Settler,
+        logs: TaskLogs,
+        health: Health,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._epoch = epoch
+        self._pool = pool
+        self._launcher = launcher
+        self._settler = settler
+        self._logs = logs
+        self._health = health
+        self._killed: dict[int, datetime] = {}
+
+    def step(self) -> datetime | None:
+        """Look once; when the next timeout of a running task comes.
+
+        Raises Deposed, DatabaseUnavailable, and PoolUnavailable: then what the tasks do is unknown, not failed.
+        """
+        # First what SQL believes, then the pool's list: a task launched in between is in neither or in both.
+        with self._database.read() as connection:
+            live = attempts.live_attempts(connection, self._pool.name)
+        try:
+            statuses = {status.name: status for status in self._pool.list()}
+        except PoolUnavailable:
+            if any(entry.attempt.unreachable_since is None for entry in live):
+                with self._database.lead(self._epoch) as connection:
+                    attempts.mark_unreachable(connection, self._pool.name, self._clock.now())
+            raise
+        if self._health.clear("pool"):
+            logger.info("The pool answers again.")
+        if any(entry.attempt.unreachable_since is not None for entry in live):
+            with self._database.lead(self._epoch) as connection:
+                attempts.mark_reachable(connection, self._pool.name)
+        self._observe(live, statuses)
+        self._settle_ended(live, statuses)
+        self._kill(live, statuses)
+        self._forget_settled(statuses)
+        return self._next_timeout(live)
+
+    def _observe(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
+        """Note tasks that have begun, and recover launches that were left in doubt."""
+        begun: list[tuple[LiveAttempt, TaskStatus]] = []
+        for entry in live:
+            status = statuses.get(entry.attempt.task_name)
+            if status is not None and status.state is TaskState.RUNNING:
+                if entry.attempt.state is AttemptState.STARTING or entry.attempt.started_at is None:
+                    begun.append((entry, status))
+            elif entry.attempt.state is AttemptState.STARTING and (status is None or not status.is_final):
+                self._launcher.recover(entry)  # does nothing while the launch is in flight
+        if not begun:
+            return
+        now = self._clock.now()
+        with self._database.lead(self._epoch) as connection:
+            for entry, status in begun:
+                recovered = entry.attempt.epoch != self._epoch
+                started_at = status.started_at or now
+                attempts.note_running(connection, entry.attempt.id, status.handle, status.node, started_at, recovered)
+                runs.mark_run_running(connection, entry.run.id, started_at)
+
+    def _settle_ended(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
+        endings: list[tuple[LiveAttempt, Ending]] = []
+        for entry in live:
+            status = statuses.get(entry.attempt.task_name)
+            if status is None and entry.attempt.state is AttemptState.RUNNING:
+                status = TaskStatus(entry.attempt.task_name, "", TaskState.LOST, message=_VANISHED)
+            if status is None or not status.is_final:
+                continue
+            if status.handle:
+                self._logs.archive(entry.attempt, status.handle)
+            endings.append((entry, self._ending(entry, status)))
+        self._settler.settle(endings)
+        for entry, _ in endings:
+            self._killed.pop(entry.attempt.id, None)
+
+    def _ending(self, entry: LiveAttempt, status: TaskStatus) -> Ending:
+        attempt = entry.attempt
+        outcome = judge(
+            status.exit_code,
+            status.cause,
+            status.message,
+            status.finished_at,
+            attempt.kill_requested_at,
+            attempt.kill_reason,
+        )
+        return Ending(
+            state=outcome.state,
+            reason=outcome.reason,
+            message=outcome.message,
+            finished_at=status.finished_at or self._clock.now(),
+            exit_code=status.exit_code,
+            started_at=status.started_at,
+            cpu_seconds=status.usage.cpu_seconds,
+            max_memory_mb=status.usage.max_memory_mb,
+            node=status.node,
+            handle=status.handle,
+            recovered=self._is_inherited_intent(entry),
+        )
+
+    def _is_inherited_intent(self, entry: LiveAttempt) -> bool:
+        """Whether an earlier leader may still be about to launch this very attempt."""
+        return entry.attempt.epoch != self._epoch and entry.attempt.state is AttemptState.STARTING
+
+    def _kill(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
+        """Kill what a person or a timeout wants dead; asked again at intervals until the pool confirms the end."""
+        now = self._clock.now()
+        overdue = [entry.run.id for entry in live if self._is_overdue(entry, now)]
+        if overdue:
+            with self._database.lead(self._epoch) as connection:
+                attempts.request_kill(connection, overdue, Reason.TIMEOUT, now)
+        for entry in live:
+            attempt = entry.attempt
+            status = statuses.get(attempt.task_name)
+            wanted = attempt.kill_requested_at is not None or entry.run.id in overdue
+            if not wanted or status is None or status.state is not TaskState.RUNNING:
+                continue
+            grace = entry.definition.grace_seconds
+            asked = self._killed.get(attempt.id)
+            if asked is None or now - asked > timedelta(seconds=grace + 5):
+                self._killed[attempt.id] = now
+                self._pool.kill(status.handle, grace)
+
+    @staticmethod
+    def _deadline(entry: LiveAttempt) -> datetime | None:
+        seconds = entry.definition.limits.wall_seconds
+        started = entry.attempt.started_at or entry.attempt.launched_at
+        return None if seconds is None or started is None else started + timedelta(seconds=seconds)
+
+    def _is_overdue(self, entry: LiveAttempt, now: datetime) -> bool:
+        deadline = self._deadline(entry)
+        return deadline is not None and deadline <= now and entry.attempt.kill_requested_at is None
+
+    def _next_timeout(self, live: Sequence[LiveAttempt]) -> datetime | None:
+        deadlines = [self._deadline(entry) for entry in live if entry.attempt.kill_requested_at is None]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def _forget_settled(self, statuses: Mapping[str, TaskStatus]) -> None:
+        """Let the pool free what is ended, settled and archived."""
+        over = [name for name, status in statuses.items() if status.is_final or status.state is TaskState.CREATED]
+        if not over:
+            return
+        with self._database.read() as connection:
+            settled = attempts.settled_tasks(connection, over)
+        now = self._clock.now()
+        for task in settled:
+            if not _keeps_its_name(task, now):
+                self._pool.forget(statuses[task.name].handle)
+
+
+def _keeps_its_name(task: SettledTask, now: datetime) -> bool:
+    return task.recovered and task.finished_at is not None and now - task.finished_at < TOMBSTONE

@@ -1,4 +1,4 @@
-"""The server's settings: one table of options, read from flags, environment, a TOML file and defaults in that order."""
+"""The settings of a server: one table of options, read from flags, environment, file and defaults, in that order."""
 
 from __future__ import annotations
 

@@ -24,8 +24,3 @@ def skip_sentence(policy: Overlap, active: int, waiting: int) -> str | None:
     if policy is Overlap.FORBID_QUEUE_ONE and waiting > 0:
         return "skipped: a run of this job was waiting already (overlap: forbid-queue-one)"
     return None
-
-
-def may_start(policy: Overlap, active: int) -> bool:
-    """Whether a waiting run may start beside ``active`` others of its job."""
-    return policy is Overlap.ALLOW or active == 0

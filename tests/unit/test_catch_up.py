@@ -1,0 +1,71 @@
+"""Missed occurrences: the latest runs, the others are one row with a count."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from chronos_py.model.schedule import parse_schedule
+from chronos_py.model.schedule.catch_up import CatchUp, decide
+
+DUE = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+HALF_HOURLY = parse_schedule("R/2026-06-01T09:00:00Z/PT30M")
+
+
+def test_on_time_the_occurrence_runs_and_the_next_is_due() -> None:
+    decision = decide(HALF_HOURLY, DUE, None, DUE + timedelta(seconds=2))
+    assert (decision.run_at, decision.skipped) == (DUE, None)
+    assert decision.next_due == DUE + timedelta(minutes=30)
+
+
+def test_missed_ones_collapse_into_one_run_and_one_row() -> None:
+    decision = decide(HALF_HOURLY, DUE, None, DUE + timedelta(hours=2, minutes=47))
+    assert decision.run_at == DUE + timedelta(hours=2, minutes=30)
+    assert decision.skipped is not None
+    assert (decision.skipped.first, decision.skipped.last, decision.skipped.count) == (
+        DUE,
+        DUE + timedelta(hours=2),
+        5,
+    )
+    assert decision.next_due == DUE + timedelta(hours=3)
+
+
+def test_a_repetition_is_consumed_by_what_runs_not_by_what_is_skipped() -> None:
+    decision = decide(HALF_HOURLY, DUE, 3, DUE + timedelta(hours=2, minutes=47))
+    assert decision.repetitions_left == 2
+    last = decide(HALF_HOURLY, DUE, 1, DUE)
+    assert (last.run_at, last.repetitions_left, last.next_due) == (DUE, 0, None)
+
+
+def test_none_skips_what_is_late_and_says_so() -> None:
+    decision = decide(HALF_HOURLY, DUE, 3, DUE + timedelta(minutes=10), CatchUp.NONE)
+    assert decision.run_at is None
+    assert decision.skipped is not None
+    assert decision.skipped.count == 1
+    assert "600 s late" in decision.skipped.message
+    assert decision.repetitions_left == 3
+
+
+def test_a_start_deadline_bounds_the_lateness() -> None:
+    late = DUE + timedelta(seconds=61)
+    assert decide(HALF_HOURLY, DUE, None, late, start_deadline=timedelta(seconds=60)).run_at is None
+    assert decide(HALF_HOURLY, DUE, None, late, start_deadline=timedelta(seconds=62)).run_at == DUE
+
+
+def test_ten_missed_years_of_minutes_are_found_at_once() -> None:
+    every_minute = parse_schedule("R/2016-01-01T00:00:00Z/PT1M")
+    decision = decide(
+        every_minute, datetime(2016, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
+    )
+    assert decision.run_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert decision.skipped is not None
+    assert decision.skipped.count == 3653 * 1440
+
+
+def test_cron_gives_up_counting_but_not_recording() -> None:
+    every_minute = parse_schedule("* * * * *")
+    decision = decide(
+        every_minute, datetime(2016, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
+    )
+    assert decision.run_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert decision.skipped is not None
+    assert decision.skipped.count is None

@@ -1,0 +1,116 @@
+"""States, retries, overlap, chains, outcomes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronos_py.model.chain import find_cycle, is_ready
+from chronos_py.model.outcome import judge
+from chronos_py.model.overlap import Overlap, skip_sentence
+from chronos_py.model.retry import next_attempt_at
+from chronos_py.model.run import (
+    ATTEMPT_TRANSITIONS,
+    FINAL_ATTEMPT_STATES,
+    FINAL_RUN_STATES,
+    RUN_TRANSITIONS,
+    AttemptState,
+    Reason,
+    RunState,
+    states_before,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_every_state_has_its_row_and_final_ones_go_nowhere() -> None:
+    assert set(RUN_TRANSITIONS) == set(RunState)
+    assert set(ATTEMPT_TRANSITIONS) == set(AttemptState)
+    assert {state.value for state in FINAL_RUN_STATES} == {"succeeded", "failed", "killed", "lost", "skipped"}
+    assert {state.value for state in FINAL_ATTEMPT_STATES} == {"succeeded", "failed", "killed", "lost"}
+
+
+def test_every_state_is_reached_from_queued_and_ends() -> None:
+    reached, frontier = {RunState.QUEUED}, [RunState.QUEUED]
+    while frontier:
+        for following in RUN_TRANSITIONS[frontier.pop()] - reached:
+            reached.add(following)
+            frontier.append(following)
+    assert reached == set(RunState)
+    assert states_before(RunState.STARTING) == {RunState.QUEUED, RunState.WAITING_RETRY}
+
+
+@given(made=st.integers(1, 20), retries=st.integers(0, 20))
+def test_a_run_is_tried_once_and_then_as_often_as_retries_says(made: int, retries: int) -> None:
+    at = next_attempt_at(made, retries, timedelta(seconds=60), Reason.EXIT, NOW)
+    assert at == (NOW + timedelta(seconds=60) if made <= retries else None)
+
+
+def test_what_a_person_killed_is_not_tried_again() -> None:
+    assert next_attempt_at(1, 5, timedelta(0), Reason.KILLED, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "active", "waiting", "skips"),
+    [
+        (Overlap.FORBID_SKIP, 0, 0, False),
+        (Overlap.FORBID_SKIP, 1, 0, True),
+        (Overlap.FORBID_QUEUE_ONE, 1, 0, False),
+        (Overlap.FORBID_QUEUE_ONE, 1, 1, True),
+        (Overlap.FORBID_QUEUE_ONE, 0, 1, True),
+        (Overlap.ALLOW, 5, 5, False),
+    ],
+)
+def test_overlap(policy: Overlap, active: int, waiting: int, skips: bool) -> None:
+    assert (skip_sentence(policy, active, waiting) is not None) == skips
+
+
+def test_a_cycle_is_named_by_its_path() -> None:
+    parents = {"load": ["transform"], "transform": ["extract"], "extract": ["load"]}
+    assert find_cycle(parents, "extract") == ["extract", "transform", "load", "extract"]
+    assert find_cycle({"a": ["a"]}, "a") == ["a", "a"]
+
+
+@given(st.dictionaries(st.integers(0, 30), st.lists(st.integers(0, 30), max_size=4), max_size=30))
+def test_the_path_of_a_cycle_consists_of_real_edges(numbers: dict[int, list[int]]) -> None:
+    parents = {str(child): [str(parent) for parent in found] for child, found in numbers.items()}
+    for child in parents:
+        path = find_cycle(parents, child)
+        if path is not None:
+            assert path[0] == path[-1] == child
+            for upper, lower in pairwise(path):
+                assert upper in parents[lower]
+
+
+def test_a_chain_of_any_length_has_no_cycle() -> None:
+    parents = {str(number): [str(number - 1)] for number in range(1, 50_000)}
+    assert find_cycle(parents, "49999") is None
+
+
+def test_a_child_is_ready_when_every_parent_is_marked() -> None:
+    assert is_ready([True, True])
+    assert not is_ready([True, False])
+    assert not is_ready([])
+
+
+def test_exit_zero_is_success_and_anything_else_says_why() -> None:
+    assert judge(0, "", "", NOW, None, Reason.NONE).state is AttemptState.SUCCEEDED
+    failed = judge(3, "", "", NOW, None, Reason.NONE)
+    assert (failed.state, failed.reason, failed.message) == (
+        AttemptState.FAILED,
+        Reason.EXIT,
+        "the command ended with exit status 3",
+    )
+    assert judge(137, "memory", "out of memory", NOW, None, Reason.NONE).reason is Reason.MEMORY
+    assert judge(None, "", "", None, None, Reason.NONE).state is AttemptState.LOST
+
+
+def test_a_task_that_ended_before_the_kill_keeps_its_own_outcome() -> None:
+    before, after = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    assert judge(0, "", "", before, NOW, Reason.KILLED).state is AttemptState.SUCCEEDED
+    assert judge(143, "signal", "", after, NOW, Reason.KILLED).state is AttemptState.KILLED
+    assert judge(143, "signal", "", after, NOW, Reason.TIMEOUT).reason is Reason.TIMEOUT

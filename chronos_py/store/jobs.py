@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from chronos_py.model.document import read_definition
@@ -315,11 +315,10 @@ def advance_schedules(connection: Connection, advanced: Sequence[tuple[int, date
     """Write ``(job id, next due, repetitions left)`` of each."""
     if advanced:
         connection.execute(
-            update(ScheduleRow),
-            [
-                {"job_id": job_id, "next_due": next_due, "repetitions_left": left}
-                for job_id, next_due, left in advanced
-            ],
+            update(ScheduleRow)
+            .where(ScheduleRow.job_id == bindparam("of_job"))
+            .values(next_due=bindparam("due"), repetitions_left=bindparam("left")),
+            [{"of_job": job_id, "due": next_due, "left": left} for job_id, next_due, left in advanced],
         )
 
 

@@ -9,14 +9,18 @@ same tasks, as an old and a new leader do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from chronos_py.pools import Pool, PoolOptions
+from chronos_py.pools import Pool, PoolOptions, TaskState
 from chronos_py.pools.process import ProcessPool
 
-from .docker_fixtures import *  # noqa: F403  (the fixtures of the engine, whatever they are built from)
+from .waiting import eventually
+
+with suppress(ModuleNotFoundError):
+    from .docker_fixtures import *  # noqa: F403  (the fixtures of the engine, whatever they are built from)
 
 PoolFactory = Callable[[Path], Pool]
 
@@ -58,11 +62,17 @@ def pool_again(pool_factory: PoolFactory, data_dir: Path) -> Iterator[Callable[[
         return made[-1]
 
     yield make
+    end_everything(make())
     for pool in made:
-        for status in pool.list():
-            if not status.is_final:
-                pool.kill(status.handle, 0)
         pool.close()
+
+
+def end_everything(pool: Pool) -> None:
+    for status in pool.list():
+        pool.kill(status.handle, 0)
+    eventually(lambda: all(status.state is not TaskState.RUNNING for status in pool.list()))
+    for status in pool.list():
+        pool.forget(status.handle)
 
 
 @pytest.fixture

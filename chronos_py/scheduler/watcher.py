@@ -107,12 +107,27 @@ class Watcher:
                 status = TaskStatus(entry.attempt.task_name, "", TaskState.LOST, message=_VANISHED)
             if status is None or not status.is_final:
                 continue
-            if status.handle:
-                self._logs.archive(entry.attempt, status.handle)
-            endings.append((entry, self._ending(entry, status)))
+            if self._keep_output(entry, status):
+                endings.append((entry, self._ending(entry, status)))
         self._settler.settle(endings)
         for entry, _ in endings:
             self._killed.pop(entry.attempt.id, None)
+
+    def _keep_output(self, entry: LiveAttempt, status: TaskStatus) -> bool:
+        """Archive the output of an ended task. False when that fails: the task is settled once it works."""
+        if not status.handle:
+            return True
+        try:
+            self._logs.archive(entry.attempt, status.handle)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            message = f"The output of ended tasks cannot be kept: {reason}. Their runs end when there is room again."
+            if self._health.report("log archive", message):
+                logger.error("%s", message)
+            return False
+        if self._health.clear("log archive"):
+            logger.info("The output of ended tasks can be kept again.")
+        return True
 
     def _ending(self, entry: LiveAttempt, status: TaskStatus) -> Ending:
         attempt = entry.attempt

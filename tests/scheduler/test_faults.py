@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from chronos_py.errors import Deposed
+from chronos_py.logs import LogArchive
 from chronos_py.model.run import AttemptState, RunState
 from chronos_py.pools import PoolUnavailable, TaskState, TaskStatus
 from chronos_py.services import Application, runs
@@ -115,3 +118,22 @@ def test_tasks_that_nobody_knows_are_left_alone(leader: Leader, pool: ScriptedPo
     pool.statuses["stranger"] = TaskStatus("stranger", "h", TaskState.EXITED, 0)
     leader.watcher.step()
     assert "stranger" in pool.statuses
+
+
+def test_a_full_archive_delays_the_end_and_says_so(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    leader.define("job")
+    runs.run_now(leader.application, "job")
+    leader.turn()
+
+    def no_room(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LogArchive, "store", no_room)
+        leader.end_last("job")
+        assert leader.states("job") == [RunState.RUNNING]
+        (problem,) = leader.health.problems()
+        assert "No space left on device" in problem.message
+    leader.watcher.step()
+    assert leader.states("job") == [RunState.SUCCEEDED]
+    assert leader.health.problems() == []

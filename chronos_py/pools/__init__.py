@@ -111,6 +111,10 @@ class LaunchRefused(ChronosError):
     """The pool will not run this task, for the reason in the message. It is certain that nothing was started."""
 
 
+class LaunchLost(ChronosError):
+    """The task was or may have been started, and the pool will never know how it ended. It must not be launched again."""
+
+
 class Pool(Protocol):
     """Where tasks run. All methods are thread-safe and may raise :class:`PoolUnavailable`."""
 
@@ -120,14 +124,15 @@ class Pool(Protocol):
         """Launch ``task`` once and return its handle.
 
         Idempotent by ``task.name``: when the name is taken already nothing is started and the handle of the
-        existing task is returned. Raises :class:`LaunchRefused` when the task can't be started at all, and
-        whatever ``permit`` raises.
+        existing task is returned. Raises :class:`LaunchRefused` when the task can't be started at all,
+        :class:`LaunchLost` when the pool broke in the middle of the start, and whatever ``permit`` raises.
         """
 
     def recover(self, task: Task, permit: Permit) -> str:
         """Bring an inherited intent to an end: adopt the task if it was ever started, else launch it.
 
-        Same errors as :meth:`submit`.
+        Same errors as :meth:`submit`, and :class:`LaunchLost` when it was, or may have been, started without
+        leaving anything to adopt.
         """
 
     def kill(self, handle: str, grace_seconds: float) -> None:

@@ -1,0 +1,195 @@
+"""Launching a container at most once, by this leader or the next.
+
+Nothing here trusts a call whose answer it did not get. What decides is what the engine shows afterwards: whether
+the name is taken, whether the container ever began, and what the engine's events say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from chronos_py.model.task import Task
+from chronos_py.pools import LaunchLost, LaunchRefused, Permit, PoolUnavailable
+from chronos_py.pools.docker_engine import Engine, is_verdict, parse_time, words_of
+from chronos_py.pools.docker_parameters import Request
+from chronos_py.pools.docker_request import LABEL_CLUSTER, LABEL_TASK, Surroundings, container_request
+from chronos_py.pools.docker_status import Inspected, broke_in_the_start, was_started
+
+REMOVAL_SECONDS = 30.0
+RECOVERIES = 3  # an earlier leader may create once more under our hands, but its permit is over by then
+
+
+class DockerLaunch:
+    """The launches of one pool."""
+
+    def __init__(self, engine: Engine, around: Surroundings) -> None:
+        self._engine = engine
+        self._client = engine.client
+        self._around = around
+
+    def submit(self, task: Task, permit: Permit) -> str:
+        """Launch, or find the name taken. Takes as long as pulling the image takes, when it must be pulled."""
+        handle, _ = self._launch(task, permit)
+        return handle
+
+    def recover(self, task: Task, permit: Permit) -> str:
+        """Adopt what was ever started; else destroy what was only created, and launch."""
+        for _ in range(RECOVERIES):
+            found = self._find(task.name)
+            if found is None:
+                self._refuse_if_removed(task.name)
+            elif was_started(found) or self._destroy(found, task.name, permit):
+                return str(found["Id"])
+            handle, is_ours = self._launch(task, permit)
+            if is_ours:
+                return handle
+        raise PoolUnavailable(f"The container {task.name!r} is being created again and again by another server.")
+
+    def _launch(self, task: Task, permit: Permit) -> tuple[str, bool]:
+        """The container's id, and whether it was made and started here; it was not when the name was taken."""
+        request = container_request(task, self._around)
+        if task.container and task.container.force_pull:
+            present = self._find(task.name)
+            if present:
+                return str(present["Id"]), False
+            self._pull(request["Image"])
+        handle, is_new = self._create(task.name, request, permit)
+        if is_new:
+            permit()
+            self._start(handle, task.name, permit)
+        return handle, is_new
+
+    # ------------------------------------------------------------------------------------- create and start
+
+    def _create(self, name: str, request: Request, permit: Permit) -> tuple[str, bool]:
+        """The container's id, and whether it was made now."""
+        for is_last in (False, True):
+            permit()
+            error = None
+            with self._engine.answering():
+                try:
+                    created = self._client.create_container_from_config(request, name)  # type: ignore[no-untyped-call]
+                    return str(created["Id"]), True
+                except APIError as refused:
+                    if not is_verdict(refused):
+                        raise
+                    error = refused
+            # Whatever the engine objects to: a container that has the name already may have been started, so
+            # only its absence makes it certain that nothing was.
+            present = self._find(name)
+            if present:
+                return str(present["Id"]), False
+            if isinstance(error, ImageNotFound) and not is_last:
+                self._pull(request["Image"])
+            elif error.status_code != 409:
+                raise LaunchRefused(f"The Docker engine refuses the container: {words_of(error)}.")
+        raise PoolUnavailable(f"The name of the container {name!r} was taken and freed again while it was created.")
+
+    def _start(self, handle: str, name: str, permit: Permit) -> None:
+        """Start a container made here. When the engine fails to: make certain that nothing ran, and remove it."""
+        words = self._failure_to_start(handle)
+        if words is None:
+            return
+        found = self._engine.inspect(handle)
+        if found is None:
+            permit()  # a later leader removed it: then this one's term is over
+            raise LaunchRefused(f"The container {name!r} was removed before it was started.")
+        if was_started(found):
+            return
+        if broke_in_the_start(words):
+            raise LaunchLost(f"The Docker engine broke while it started {name!r}, which may have run: {words}.")
+        with contextlib.suppress(PoolUnavailable):  # what is left over says itself that it never began
+            self._remove(handle)
+        raise LaunchRefused(f"The Docker engine cannot start the container: {words}.")
+
+    def _failure_to_start(self, handle: str) -> str | None:
+        with self._engine.answering():
+            try:
+                self._client.start(handle)
+            except APIError as error:
+                if not is_verdict(error):
+                    raise
+                return words_of(error)
+        return None
+
+    def _pull(self, image: str) -> None:
+        with self._engine.answering():
+            try:
+                for progress in self._client.pull(image, stream=True, decode=True):
+                    if "error" in progress:
+                        raise LaunchRefused(f'The image "{image}" cannot be pulled: {progress["error"].rstrip(".")}.')
+            except DockerException as error:
+                if isinstance(error, APIError) and not is_verdict(error):
+                    raise
+                raise LaunchRefused(f'The image "{image}" cannot be pulled: {words_of(error)}.') from error
+
+    # ------------------------------------------------------------------------------------------- what is there
+
+    def _find(self, name: str) -> Inspected | None:
+        """The container of that name. Raises LaunchRefused when it is somebody else's."""
+        found = self._engine.inspect(name)
+        if found is None or found["Name"] != f"/{name}":
+            return None  # the engine also finds containers by the beginning of their ids
+        labels = found["Config"]["Labels"] or {}
+        if labels.get(LABEL_TASK) != name or labels.get(LABEL_CLUSTER) != self._around.cluster:
+            raise LaunchRefused(
+                f"The name {name!r} is taken by a container of somebody else; remove that one with docker rm."
+            )
+        return found
+
+    def _destroy(self, found: Inspected, name: str, permit: Permit) -> bool:
+        """Remove a container that never began, so that a late start finds nothing. True: it began all the same.
+
+        Raises LaunchLost when the payload ran, or may have run, without leaving anything to adopt.
+        """
+        words = found["State"]["Error"]
+        if words and broke_in_the_start(words):
+            raise LaunchLost(f"The Docker engine broke while it started {name!r}, which may have run: {words}.")
+        if not words and self._came_up_after(found):
+            raise LaunchLost(
+                f"The Docker engine went down between the creation of {name!r} and its start, "
+                "and cannot tell whether it ran."
+            )
+        permit()
+        handle = found["Id"]
+        if not self._remove(handle):
+            return True
+        if self._saw_start({"container": handle}):
+            raise LaunchLost(f"The container {name!r} ran just before it was removed; how it ended is not known.")
+        return False
+
+    def _remove(self, handle: str) -> bool:
+        """Remove a container unless it runs, without force: a payload that began meanwhile goes on. False: it did."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        while time.monotonic() < deadline:
+            with self._engine.answering():
+                try:
+                    self._client.remove_container(handle, v=True)
+                    return True
+                except NotFound:
+                    return True
+                except APIError as error:
+                    if error.status_code != 409:
+                        raise
+            found = self._engine.inspect(handle)
+            if found is None:
+                return True
+            if was_started(found):
+                return False
+            time.sleep(0.1)  # somebody else is removing it
+        raise PoolUnavailable(f"The Docker engine at {self._engine.url} does not remove the container {handle[:12]}.")
+
+    def _refuse_if_removed(self, name: str) -> None:
+        if self._saw_start({"label": [f"{LABEL_CLUSTER}={self._around.cluster}", f"{LABEL_TASK}={name}"]}):
+            raise LaunchLost(f"The container {name!r} was started and then removed; how it ended is not known.")
+
+    def _saw_start(self, filters: dict[str, Any]) -> bool:
+        return bool(self._engine.past_events({"type": "container", "event": "start", **filters}))
+
+    def _came_up_after(self, found: Inspected) -> bool:
+        created_at, up_since = parse_time(found["Created"]), self._engine.up_since()
+        return created_at is not None and up_since is not None and created_at < up_since

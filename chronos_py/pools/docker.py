@@ -25,7 +25,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -46,10 +46,20 @@ from chronos_py.pools.docker_events import EventFeed
 from chronos_py.pools.docker_launch import DockerLaunch
 from chronos_py.pools.docker_logs import Logs, Sight
 from chronos_py.pools.docker_request import LABEL_CLUSTER, LABEL_CPUS, LABEL_MEMORY, LABEL_TASK, Surroundings
-from chronos_py.pools.docker_status import GONE_EXIT_CODE, Inspected, is_running, lost, status_of, was_started
+from chronos_py.pools.docker_status import (
+    GONE_EXIT_CODE,
+    INIT_FAILURE_CODES,
+    Inspected,
+    init_failure,
+    is_running,
+    lost,
+    status_of,
+    was_started,
+)
 
 # An engine that comes back notes the end of what it lost just before it makes its bridge network anew.
 RETURN_SPAN = timedelta(seconds=5)
+INIT_FAILURE_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +212,11 @@ class DockerPool:
         status = status_of(found, self._engine.host_name)
         if status.exit_code == GONE_EXIT_CODE and self._was_gone(status):
             status = lost(status)
-        return Known(status, bool(found["Config"]["Tty"]))
+        has_terminal = bool(found["Config"]["Tty"])
+        if found["HostConfig"]["Init"] and status.exit_code in INIT_FAILURE_CODES:
+            words = self._logs.beginning(status.handle, Sight(False, has_terminal), "stderr", INIT_FAILURE_BYTES)
+            status = replace(status, message=init_failure(words) or status.message)
+        return Known(status, has_terminal)
 
     def _was_gone(self, status: TaskStatus) -> bool:
         """Whether the engine only noted an end because it came back and the task was not there any more."""

@@ -50,13 +50,12 @@ class EventFeed:
         self._closed = closed
 
     def listen(self) -> Iterator[str]:
-        """Yield until stopped or closed. When the engine went away and came back, every task is hinted at."""
+        """Yield until stopped or closed; every task once whenever a stream has been opened."""
         pause = FIRST_PAUSE_SECONDS
-        was_away = False
         while not self._is_over():
             try:
                 stream = self._open()
-                missed = self._names() if was_away else []
+                missed = self._names()
             except (PoolUnavailable, APIError):
                 self._rest(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -66,7 +65,6 @@ class EventFeed:
                     yield from names
                 pause = FIRST_PAUSE_SECONDS
                 self._rest(pause)
-            was_away = True
 
     def _is_over(self) -> bool:
         return self._stop.is_set() or self._closed.is_set()

@@ -151,7 +151,7 @@ class Logs:
 
     def read(self, handle: str, stream: Stream, offset: int, limit: int) -> bytes:
         """At most ``limit`` bytes from ``offset``. Raises PoolUnavailable."""
-        reader = self._taken_back(handle, stream, offset) or self._open(handle, stream, offset)
+        reader = self._taken_back(handle, stream, offset) or self._open(handle, stream, offset, self._look(handle))
         if reader is None:
             return b""
         data = self._read(reader, limit)
@@ -160,12 +160,21 @@ class Logs:
             if reader.ended or sight is None or not sight.is_running:
                 # Its end may have overtaken its last words: what counts is a pass over the finished log.
                 reader.close()
-                reader = self._open(handle, stream, offset)
+                reader = self._open(handle, stream, offset, sight)
                 data = self._read(reader, limit) if reader else b""
         if reader and (data or reader.follows):
             self._keep((handle, stream, offset + len(data)), reader)
         elif reader:
             reader.close()
+        return data
+
+    def beginning(self, handle: str, sight: Sight, stream: Stream, limit: int) -> bytes:
+        """The first ``limit`` bytes of a stream, in a pass of its own. Raises PoolUnavailable."""
+        reader = self._open(handle, stream, 0, sight)
+        if reader is None:
+            return b""
+        data = self._read(reader, limit)
+        reader.close()
         return data
 
     def tidy(self) -> None:
@@ -206,8 +215,7 @@ class Logs:
             reader.close()
             raise
 
-    def _open(self, handle: str, stream: Stream, offset: int) -> Reader | Follower | None:
-        sight = self._look(handle)
+    def _open(self, handle: str, stream: Stream, offset: int, sight: Sight | None) -> Reader | Follower | None:
         if sight is None or (sight.has_terminal and stream == "stderr"):
             return None
         response = self._request(handle, stream, sight.is_running)

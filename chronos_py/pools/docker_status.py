@@ -22,6 +22,9 @@ _BROKEN_START = re.compile(
     r"unavailable|transport|ttrpc|\bEOF\b|connection (error|refused|reset)|context (canceled|deadline)|closed",
     re.IGNORECASE,
 )
+# What the init process writes when it cannot begin the program; all else of the task worked.
+_INIT_FAILURE = re.compile(rb"\[FATAL tini \(\d+\)\] exec (.+) failed: (.+)")
+INIT_FAILURE_CODES = (126, 127)
 _RUNNING = ("running", "paused", "restarting")
 
 
@@ -61,6 +64,15 @@ def status_of(inspected: Inspected, node: str) -> TaskStatus:
         finished_at=_finished_at(state, started_at),
         node=node,
     )
+
+
+def init_failure(error_output: bytes) -> str:
+    """Why the init process could not begin the program; "" when that is not what it wrote."""
+    match = _INIT_FAILURE.match(error_output)
+    if match is None:
+        return ""
+    program, reason = (part.decode(errors="replace") for part in match.groups())
+    return f"the program {program!r} cannot be run: {reason}"
 
 
 def lost(status: TaskStatus) -> TaskStatus:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from chronos_py.errors import InvalidDefinition
 
 _STEP = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 
 
 def parse_zone(text: str) -> ZoneInfo:
@@ -52,3 +53,12 @@ def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datet
         else:
             after = middle
     return after
+
+
+def next_transition(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """The first change of offset in (before, after]; there must be one. Both are aware."""
+    offset = before.astimezone(zone).utcoffset()
+    cursor = before
+    while cursor + _DAY < after and (cursor + _DAY).astimezone(zone).utcoffset() == offset:
+        cursor += _DAY
+    return transition_between(cursor, min(cursor + _DAY, after), zone)

@@ -1,0 +1,144 @@
+"""Cron fields as integers, and stepping a naive wall clock through them.
+
+Nothing here knows of zones or of changes of the clock: see :mod:`chronos_py.model.schedule.cron`.
+"""
+
+from __future__ import annotations
+
+import calendar
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+
+# 29 February on the fifth of some weekday comes back after 40 years at the latest (28, and 12 across 2100).
+HORIZON_MONTHS = 12 * 41
+
+
+@dataclass(frozen=True, slots=True)
+class CronFields:
+    """What a wall clock must show. Hours, minutes and seconds are sorted.
+
+    ``month_days`` None: every day; ``last_day`` adds the last of the month. ``weekdays`` (0 is Sunday) None: every
+    one; ``nth_weekdays`` holds (weekday, n) with n from 1 to 5, or -1 for the last. When both the day of the month
+    and the weekday are restricted, either will do (Vixie cron's rule, crontab(5)).
+    """
+
+    seconds: tuple[int, ...]
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    months: frozenset[int]
+    month_days: frozenset[int] | None
+    last_day: bool
+    weekdays: frozenset[int] | None
+    nth_weekdays: frozenset[tuple[int, int]]
+    _days: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def days(self, year: int, month: int) -> tuple[int, ...]:
+        """The matching days of a month."""
+        known = self._days.get((year, month))
+        if known is None:
+            if len(self._days) > 1000:
+                self._days.clear()
+            known = self._days[year, month] = tuple(self._matching_days(year, month))
+        return known
+
+    def _matching_days(self, year: int, month: int) -> list[int]:
+        if month not in self.months:
+            return []
+        first_weekday, length = calendar.monthrange(year, month)
+        any_month_day = self.month_days is None
+        any_weekday = self.weekdays is None
+        found = []
+        for day in range(1, length + 1):
+            weekday = (first_weekday + day) % 7  # calendar counts from Monday = 0, cron from Sunday = 0
+            by_date = any_month_day or day in (self.month_days or ()) or (self.last_day and day == length)
+            by_weekday = any_weekday or self._is_weekday(weekday, day, length)
+            if (by_date and by_weekday) if any_month_day or any_weekday else (by_date or by_weekday):
+                found.append(day)
+        return found
+
+    def _is_weekday(self, weekday: int, day: int, length: int) -> bool:
+        if weekday in (self.weekdays or ()):
+            return True
+        if (weekday, (day + 6) // 7) in self.nth_weekdays:
+            return True
+        return day + 7 > length and (weekday, -1) in self.nth_weekdays
+
+    def following(self, moment: datetime) -> datetime | None:
+        """The first matching time strictly after ``moment``; None within the horizon."""
+        if moment.day in self.days(moment.year, moment.month):
+            later = self._time_after(moment.hour, moment.minute, moment.second)
+            if later is not None:
+                return datetime(moment.year, moment.month, moment.day, *later)
+        day = self._day_after(moment.date())
+        return None if day is None else datetime.combine(day, time(self.hours[0], self.minutes[0], self.seconds[0]))
+
+    def preceding(self, moment: datetime) -> datetime | None:
+        """The last matching time at or before ``moment``; None within the horizon."""
+        if moment.day in self.days(moment.year, moment.month):
+            earlier = self._time_before(moment.hour, moment.minute, moment.second)
+            if earlier is not None:
+                return datetime(moment.year, moment.month, moment.day, *earlier)
+        day = self._day_before(moment.date())
+        return (
+            None if day is None else datetime.combine(day, time(self.hours[-1], self.minutes[-1], self.seconds[-1]))
+        )
+
+    def matches(self, moment: datetime) -> bool:
+        """Whether the clock shows such a time at ``moment``, which has no fraction of a second."""
+        return (
+            moment.second in self.seconds
+            and moment.minute in self.minutes
+            and moment.hour in self.hours
+            and moment.day in self.days(moment.year, moment.month)
+        )
+
+    def _time_after(self, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
+        """The first matching (hour, minute, second) after the given one, on the same day."""
+        if hour in self.hours:
+            if minute in self.minutes:
+                index = bisect_right(self.seconds, second)
+                if index < len(self.seconds):
+                    return hour, minute, self.seconds[index]
+            index = bisect_right(self.minutes, minute)
+            if index < len(self.minutes):
+                return hour, self.minutes[index], self.seconds[0]
+        index = bisect_right(self.hours, hour)
+        return (self.hours[index], self.minutes[0], self.seconds[0]) if index < len(self.hours) else None
+
+    def _time_before(self, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
+        """The last matching (hour, minute, second) at or before the given one, on the same day."""
+        if hour in self.hours:
+            if minute in self.minutes:
+                index = bisect_right(self.seconds, second)
+                if index:
+                    return hour, minute, self.seconds[index - 1]
+            index = bisect_left(self.minutes, minute)
+            if index:
+                return hour, self.minutes[index - 1], self.seconds[-1]
+        index = bisect_left(self.hours, hour)
+        return (self.hours[index - 1], self.minutes[-1], self.seconds[-1]) if index else None
+
+    def _day_after(self, day: date) -> date | None:
+        year, month, number = day.year, day.month, day.day
+        for _ in range(HORIZON_MONTHS):
+            days = self.days(year, month)
+            index = bisect_right(days, number)
+            if index < len(days):
+                return date(year, month, days[index])
+            year, month, number = (year, month + 1, 0) if month < 12 else (year + 1, 1, 0)
+            if year > 9999:
+                return None
+        return None
+
+    def _day_before(self, day: date) -> date | None:
+        year, month, number = day.year, day.month, day.day
+        for _ in range(HORIZON_MONTHS):
+            days = self.days(year, month)
+            index = bisect_left(days, number)
+            if index:
+                return date(year, month, days[index - 1])
+            year, month, number = (year, month - 1, 32) if month > 1 else (year - 1, 12, 32)
+            if year < 1:
+                return None
+        return None

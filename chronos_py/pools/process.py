@@ -39,7 +39,7 @@ from chronos_py.pools import (
 from chronos_py.pools.process_documents import Orders
 from chronos_py.pools.process_endings import Endings
 from chronos_py.pools.process_folder import TaskFolder, remove_tree
-from chronos_py.pools.process_orders import folder_name, orders_for, task_name
+from chronos_py.pools.process_orders import folder_name, orders_for, refuse_unusable_name, task_name
 
 WATCH_SECONDS = 0.5  # how often a watcher looks whether it shall stop
 BEGINNING_SECONDS = 2.0  # how long to wait for another server that is about to begin a task
@@ -72,6 +72,7 @@ class ProcessPool:
         return cls(options.data_dir, options.shared_dir)
 
     def submit(self, task: Task, permit: Permit) -> str:
+        refuse_unusable_name(task.name)
         folder = self._folder(task.name)
         orders = self._orders(task, folder)
         permit()
@@ -81,6 +82,7 @@ class ProcessPool:
         return task.name
 
     def recover(self, task: Task, permit: Permit) -> str:
+        refuse_unusable_name(task.name)
         folder = self._folder(task.name)
         with self._reporting(f"start {task.name!r}"):
             if folder.has_begun():

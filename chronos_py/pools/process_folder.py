@@ -28,6 +28,7 @@ from chronos_py.pools.process_supervisor import RESULT_DRAFT, boot_id, is_alive,
 
 KILLED_BY_TERM = 143
 RESULT_BYTES = 8192
+DAMAGE = (ValueError, KeyError, TypeError, OverflowError)  # what reading a damaged record raises
 WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock; pid must be 0
 
 
@@ -152,52 +153,69 @@ class TaskFolder:
         The order matters: who reads ``running.json`` and then finds the lock free knows that the supervisor is
         gone, and that a result would be there by now.
         """
-        unknown = TaskStatus(name=self.task, handle=self.task, state=TaskState.LOST, node=self.node)
+        status = TaskStatus(name=self.task, handle=self.task, state=TaskState.LOST, node=self.node)
         try:
             if (self.path / "result.json").exists():
-                return Sight(self._ended(unknown))
-            running: Running | None = self._read("running.json")
-            process = running["supervisor"] if running else None
+                return Sight(self._ended(status))
+            damage, running = self._running()
             if running:
-                unknown = replace(unknown, started_at=_time(running["started_at"]))
+                status = replace(status, started_at=_time(running["started_at"]))
             if self._is_locked():
-                return Sight(replace(unknown, state=TaskState.RUNNING), process)
+                process = running["supervisor"] if running else None
+                return Sight(replace(status, state=TaskState.RUNNING), process)
             if (self.path / "result.json").exists():
-                return Sight(self._ended(unknown))
-            if running is None:
-                return Sight(replace(unknown, state=TaskState.CREATED)) if self.exists() else None
-            return self._without_supervisor(running, unknown)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+                return Sight(self._ended(status))
+            if damage:
+                raise damage
+            if running:
+                return self._without_supervisor(running, status)
+            return Sight(replace(status, state=TaskState.CREATED)) if self.exists() else None
+        except (*DAMAGE, OSError) as error:
             if not self.exists():
                 return None
-            return Sight(replace(unknown, message=f"its record cannot be read: {_in_words(error)}"))
+            return Sight(replace(status, message=f"its record cannot be read: {_in_words(error)}"))
 
-    def _without_supervisor(self, running: Running, unknown: TaskStatus) -> Sight:
+    def _without_supervisor(self, running: Running, status: TaskStatus) -> Sight:
         payload = running["payload"]
         if is_alive(payload):
             message = "its supervisor is gone: no limit holds it now, and its exit code will be unknown"
-            running_on = replace(unknown, state=TaskState.RUNNING, message=message)
+            running_on = replace(status, state=TaskState.RUNNING, message=message)
             return Sight(running_on, payload, supervised=False)
         if payload["boot_id"] != boot_id():
             message = "the machine was restarted while it ran, so its exit code is unknown"
         else:
             pid = running["supervisor"]["pid"]
             message = f"its supervisor (pid {pid}) was ended before it could record the exit code{self._last_words()}"
-        return Sight(replace(unknown, message=message))
+        return Sight(replace(status, message=message))
 
-    def _ended(self, unknown: TaskStatus) -> TaskStatus:
+    def _running(self) -> tuple[Exception | None, Running | None]:
+        """The record of the beginning, if there is one, or why it cannot be read."""
+        try:
+            found = self._read("running.json")
+            if found is None:
+                return None, None
+            return None, Running(
+                supervisor=_identity(found["supervisor"]),
+                payload=_identity(found["payload"]),
+                started_at=_time(found["started_at"]).timestamp(),  # raises when it is no time
+            )
+        except DAMAGE as error:
+            return error, None
+
+    def _ended(self, status: TaskStatus) -> TaskStatus:
         result: Result | None = self._read("result.json")
         if result is None:
             raise FileNotFoundError(errno.ENOENT, "result.json vanished")
+        usage = Usage(_optional(result["cpu_seconds"]), _optional(result["max_memory_mb"]))
         return replace(
-            unknown,
+            status,
             state=TaskState.EXITED,
             exit_code=int(result["exit_code"]),
             cause=str(result["cause"]),
             message=str(result["message"]),
-            started_at=_time(result["started_at"]),
+            started_at=None if result["started_at"] is None else _time(result["started_at"]),
             finished_at=_time(result["finished_at"]),
-            usage=Usage(cpu_seconds=result["cpu_seconds"], max_memory_mb=result["max_memory_mb"]),
+            usage=usage,
         )
 
     def _is_locked(self) -> bool:
@@ -227,8 +245,16 @@ class TaskFolder:
             raise ValueError(f"{name} is damaged") from error
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _optional(number: float | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def _identity(found: Identity) -> Identity:
+    return Identity(pid=int(found["pid"]), start_ticks=int(found["start_ticks"]), boot_id=str(found["boot_id"]))
 
 
 def _in_words(error: Exception) -> str:

@@ -30,6 +30,12 @@ def task_name(folder: str) -> str:
     return unquote(folder, errors="surrogatepass")
 
 
+def refuse_unusable_name(name: str) -> None:
+    """Raises :class:`LaunchRefused` for a name that cannot be that of a folder."""
+    if not name or len(folder_name(name)) > LONGEST_FOLDER_NAME:
+        raise LaunchRefused(f"name: {name!r} must have 1 to {LONGEST_FOLDER_NAME} bytes for this pool.")
+
+
 def orders_for(task: Task, work_dir: Path, shared_dir: Path, host: str) -> Orders:
     """What a supervisor needs to run ``task`` in ``work_dir``. Raises :class:`LaunchRefused`."""
     _refuse_unwritable_text(task)
@@ -62,8 +68,6 @@ def _refuse_unwritable_text(task: Task) -> None:
             raise LaunchRefused(f"{field}: {text!r} has a character that cannot be written.") from None
         if "\0" in text:
             raise LaunchRefused(f"{field}: {text!r} has a NUL character, which no program can be given.")
-    if not task.name or len(folder_name(task.name)) > LONGEST_FOLDER_NAME:
-        raise LaunchRefused(f"name: {task.name!r} must have 1 to {LONGEST_FOLDER_NAME} bytes for this pool.")
     for variable in task.environment:
         if not variable or "=" in variable:
             raise LaunchRefused(f"environment: {variable!r} cannot be the name of a variable.")

@@ -410,7 +410,7 @@ def supervise() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, *REQUESTS_TO_END))
     with open(0, "rb") as file:
         orders = json.load(file)
-    os.open(os.devnull, os.O_RDONLY)  # takes the number of standard input
+    os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # it gets the number of standard input
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans of the payload come to us
     Supervision(orders).run()
 

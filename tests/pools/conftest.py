@@ -9,7 +9,6 @@ same tasks, as an old and a new leader do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ import pytest
 from chronos_py.pools import Pool, PoolOptions, TaskState
 from chronos_py.pools.process import ProcessPool
 
+from .docker_fixtures import *  # noqa: F403  (pytest finds fixtures by name, here)
 from .waiting import eventually
-
-with suppress(ModuleNotFoundError):
-    from .docker_fixtures import *  # noqa: F403  (the fixtures of the engine, whatever they are built from)
 
 PoolFactory = Callable[[Path], Pool]
 

@@ -165,7 +165,7 @@ def read_definition(document: object) -> Definition:
             "schedule and parents are both given; a job runs either on a schedule or after its parents.", "schedule"
         )
     if schedule or zone:
-        parse_schedule(schedule or "R//P1D", zone)
+        parse_schedule(schedule or "R//P1D", zone, name)
     definition = Definition(
         name=name,
         command=read.text("command"),

@@ -58,7 +58,7 @@ class Planner:
 
 def _decide(job: DueJob, now: datetime) -> Due:
     stored = job.schedule
-    schedule = parse_schedule(stored.expression, stored.time_zone).anchored(stored.defined_at)
+    schedule = parse_schedule(stored.expression, stored.time_zone, job.definition.name).anchored(stored.defined_at)
     due = stored.next_due or now
     policy = job.definition
     return decide(schedule, due, stored.repetitions_left, now, policy.catch_up, policy.start_deadline)

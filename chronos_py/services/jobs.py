@@ -178,7 +178,7 @@ def _next_schedule(
     """
     if not definition.schedule:
         return None
-    schedule = parse_schedule(definition.schedule, definition.schedule_time_zone)
+    schedule = parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name)
     written = (definition.schedule, definition.schedule_time_zone)
     if previous is not None and (previous.expression, previous.time_zone) == written:
         if definition.disabled:

@@ -38,7 +38,7 @@ def preview_schedule(
 def describe_definition(definition: Definition) -> str:
     """When a job runs, in words."""
     if definition.kind == "schedule":
-        return describe(parse_schedule(definition.schedule, definition.schedule_time_zone))
+        return describe(parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name))
     if definition.kind == "dependency":
         return "After " + ", ".join(definition.parents)
     return "Only by hand"

@@ -43,11 +43,80 @@ def test_without_a_zone_cron_is_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "* * *", "61 * * * *", "* * * * * * *", "0 0 31 2 *", "a b c d e", "0 0 * * 9", "*/0 * * * *"]
+    "text",
+    [
+        "",
+        "* * *",
+        "61 * * * *",
+        "* * * * * * *",
+        "0 0 31 2 *",
+        "a b c d e",
+        "0 0 * * 9",
+        "*/0 * * * *",
+        "R R * * *",
+        "@reboot",
+        "0 0 W * *",
+    ],
 )
 def test_what_is_no_cron_expression_is_refused(text: str) -> None:
     with pytest.raises(ScheduleError):
         parse_schedule(text)
+
+
+def first_after(text: str, moment: str, name: str = "") -> str:
+    found = parse_schedule(text, "UTC", name).next_after(datetime.fromisoformat(f"{moment}+00:00"))
+    assert found is not None
+    return found.isoformat()[:19]
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "wanted"),
+    [
+        ("15 0 3 * * *", "2026-01-01T03:00:00", "2026-01-01T03:00:15"),
+        ("*/20 * * * * *", "2026-01-01T03:00:41", "2026-01-01T03:01:00"),
+        ("@daily", "2026-01-01T03:00:00", "2026-01-02T00:00:00"),
+        ("@yearly", "2026-01-01T03:00:00", "2027-01-01T00:00:00"),
+        ("@hourly", "2026-01-01T03:00:00", "2026-01-01T04:00:00"),
+        ("0 0 L * *", "2028-02-01T00:00:00", "2028-02-29T00:00:00"),
+        ("0 0 L,15 * *", "2026-02-15T00:00:00", "2026-02-28T00:00:00"),
+        ("0 0 15W * *", "2026-08-01T00:00:00", "2026-08-14T00:00:00"),  # the 15th is a Saturday
+        ("0 0 1W * *", "2026-08-01T00:00:00", "2026-08-03T00:00:00"),  # a Saturday, and the month goes no earlier
+        ("0 0 LW * *", "2026-05-01T00:00:00", "2026-05-29T00:00:00"),  # the 31st is a Sunday
+        ("0 0 5,15W * *", "2026-08-05T00:00:00", "2026-08-14T00:00:00"),
+        ("0 0 31W * *", "2026-02-01T00:00:00", "2026-03-31T00:00:00"),
+        ("0 9 * * 1#2", "2026-06-01T09:00:00", "2026-06-08T09:00:00"),
+        ("0 9 * * L5", "2026-06-01T09:00:00", "2026-06-26T09:00:00"),
+        ("0 9 ? jan-mar mon-fri", "2026-06-01T09:00:00", "2027-01-01T09:00:00"),
+        ("0 0 29 2 *", "2096-03-01T00:00:00", "2104-02-29T00:00:00"),
+        ("0 0 13 * 5", "2026-02-01T00:00:00", "2026-02-06T00:00:00"),  # the 13th or a Friday
+    ],
+)
+def test_the_language(text: str, after: str, wanted: str) -> None:
+    assert first_after(text, after) == wanted
+
+
+def test_h_is_the_same_for_a_job_and_spreads_over_jobs() -> None:
+    starts = {first_after("H H(0-5) * * *", "2026-01-01T00:00:00", f"job-{number}") for number in range(200)}
+    assert len(starts) > 100
+    assert all(start <= "2026-01-02T05:59:59" for start in starts)
+    assert first_after("H H * * *", "2026-01-01T00:00:00", "a") == first_after(
+        "H H * * *", "2026-01-01T00:00:00", "a"
+    )
+
+
+def test_h_takes_steps() -> None:
+    found = preview(parse_schedule("H/15 * * * *", "UTC", "job"), 8, datetime(2026, 1, 1, tzinfo=UTC))
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=15)}
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [("0 25 * * *", 2), ("0 0 32 * *", 4), ("0 0 * 13 *", 6), ("99 0 0 * * *", 0), ("0  x * * *", 3)],
+)
+def test_the_bad_field_is_pointed_at(text: str, position: int) -> None:
+    with pytest.raises(ScheduleError) as refusal:
+        parse_schedule(text)
+    assert refusal.value.position == position
 
 
 expressions = st.sampled_from(

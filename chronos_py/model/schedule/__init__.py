@@ -40,15 +40,18 @@ class Schedule(Protocol):
         """How many occurrences lie in [first, last]; None: too many to count."""
 
 
-def parse_schedule(text: str, time_zone: str = "") -> Schedule:
-    """Read a schedule in either language. Raises ScheduleError, or InvalidDefinition for the zone."""
+def parse_schedule(text: str, time_zone: str = "", name: str = "") -> Schedule:
+    """Read a schedule in either language. ``name`` is the job's, for ``H`` in cron expressions.
+
+    Raises ScheduleError, or InvalidDefinition for the zone.
+    """
     zone = parse_zone(time_zone) if time_zone else None
     text = text.strip()
     if not text:
         raise ScheduleError("schedule is empty; leave the field out for a job that is only run by hand.", 0)
     if text.startswith("R") and "/" in text:
         return parse_repeating_interval(text, zone)
-    return parse_cron(text, zone)
+    return parse_cron(text, zone, name)
 
 
 def preview(schedule: Schedule, count: int, start: datetime) -> list[datetime]:

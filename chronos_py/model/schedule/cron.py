@@ -7,22 +7,43 @@ wall clock shows a listed time. One at fixed hours fires once per listed local t
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from croniter import CroniterError, croniter
 
 from chronos_py.errors import ScheduleError
-from chronos_py.model.schedule.wall_clock import CronFields
+from chronos_py.model.schedule.wall_clock import LAST, CronFields
 from chronos_py.model.schedule.zone import next_transition, to_instant
 
 _COUNT_AT_MOST = 1000
 _LONGEST_CHANGE = timedelta(days=2)  # zones that crossed the date line changed by a day
 _SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
+# What croniter raises for texts that are no cron expression: its own errors, and slips of its parser.
+_UNREADABLE = (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+_RANDOM = re.compile(r"(?<![a-z])R(?![a-z])", re.IGNORECASE)
+_HASHED = re.compile(
+    r"(?<![a-z])H(?:\((?P<low>\d{1,2})-(?P<high>\d{1,2})\))?(?:/(?P<step>\d{1,2}))?(?![a-z])", re.IGNORECASE
+)
+# Seconds, minutes, hours, days (those that every month has), months, weekdays.
+_RANGES = ((0, 59), (0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
+_NEAREST = re.compile(r"(0?[1-9]|[12]\d|3[01]|L)W", re.IGNORECASE)
+
+ALIASES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,50 +126,109 @@ def _wall_clock(instant: datetime, zone: tzinfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
-def parse_cron(text: str, zone: tzinfo | None) -> CronExpression:
-    """Read a five-field cron expression; ``zone`` None is UTC. Raises ScheduleError."""
-    fields, follows_elapsed_time = _read(text)
+def parse_cron(text: str, zone: tzinfo | None, name: str) -> CronExpression:
+    """Read a cron expression of 5 fields, of 6 with seconds first, or an alias such as @daily.
+
+    ``zone`` None is UTC. ``H`` stands for a number made of ``name``, the job's: the same on every node and day.
+    Raises ScheduleError.
+    """
+    fields, follows_elapsed_time = _read(text, name if "H" in text.upper() else "")
     return CronExpression(text, zone or UTC, fields, follows_elapsed_time)
 
 
 @lru_cache(maxsize=4096)
-def _read(text: str) -> tuple[CronFields, bool]:
-    words = text.split()
-    if len(words) != 5:
+def _read(text: str, name: str) -> tuple[CronFields, bool]:
+    words = ALIASES.get(text, text).split()
+    if len(words) not in (5, 6):
         raise ScheduleError(
             f'schedule "{text}" is neither an ISO 8601 repeating interval such as R/2026-01-01T03:00:00Z/P1D'
             f" nor a cron expression of 5 fields such as 0 3 * * * (it has {len(words)}).",
             0,
         )
+    seconds = words[:-5]
+    minute, hour, month_day, month, weekday = words[-5:]
+    month_day, nearest = _take_nearest(month_day)
+    plain = [*seconds, minute, hour, month_day or "1", month, weekday]
     try:
-        expanded, nth = croniter.expand(text)
-    except (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ScheduleError(f'schedule "{text}" is not a cron expression: {error}.', _bad_field(words)) from error
-    fields = _fields(expanded, nth)
+        expanded, nth = _expand(plain, name)
+    except _UNREADABLE as error:
+        raise ScheduleError(
+            f'schedule "{text}" is not a cron expression: {error}.', _position_of_the_bad_field(text, plain, name)
+        ) from error
+    fields = _fields(expanded, nth, nearest, only_nearest=not month_day)
     if fields.following(datetime(2000, 1, 1)) is None:
         raise ScheduleError(f'schedule "{text}" never comes: no date fits it.', 0)
-    return fields, "*" in words[1] or "/" in words[1] or len(fields.hours) == 24
+    return fields, "*" in hour or "/" in hour or len(fields.hours) == 24
 
 
-def _bad_field(words: list[str]) -> int:
-    """Where the first field begins that is wrong by itself; 0 when each could stand alone."""
-    position = 0
+def _expand(words: list[str], name: str) -> tuple[Sequence[Sequence[int | str]], Mapping[Any, Iterable[Any]]]:
+    """Croniter's reading: minutes, hours, days, months, weekdays and, where there are any, seconds."""
+    ranges = _RANGES[-len(words) :]
+    plain = []
     for index, word in enumerate(words):
-        alone = ["*"] * 5
-        alone[index] = word
-        if not croniter.is_valid(" ".join(alone)):
-            return position
-        position += len(word) + 1
+        if _RANDOM.search(word):
+            raise ValueError(f"{word}: R, a random number, would be another one on every node; H stays the same")
+        plain.append(_HASHED.sub(partial(_hash, name, index - len(words), *ranges[index]), word))
+    return croniter.expand(" ".join(plain), second_at_beginning=len(words) == 6)
+
+
+def _hash(name: str, field_index: int, lowest: int, highest: int, match: re.Match[str]) -> str:
+    """``H``, ``H(low-high)`` and both with ``/step`` as plain cron; a hash of its own for every field.
+
+    croniter's own ``H`` takes the fields from one small hash, so that jobs meet at few times of a day.
+    """
+    low, high = int(match["low"] or lowest), int(match["high"] or highest)
+    if not lowest <= low <= high <= highest:
+        raise ValueError(f"{match[0]}: the range must lie within {lowest}-{highest}")
+    digest = hashlib.sha256(f"{field_index}:{name}".encode()).digest()
+    number = int.from_bytes(digest[:8])
+    if match["step"] is None:
+        return str(low + number % (high - low + 1))
+    step = int(match["step"])
+    if not 1 <= step <= high - low + 1:
+        raise ValueError(f"{match[0]}: the step must be from 1 to {high - low + 1}")
+    return f"{low + number % step}-{high}/{step}"
+
+
+def _take_nearest(month_day: str) -> tuple[str, frozenset[int]]:
+    """Take ``15W`` and ``LW`` out of the days of the month; croniter does not step them."""
+    kept, nearest = [], set()
+    for item in month_day.split(","):
+        match = _NEAREST.fullmatch(item)
+        if match:
+            nearest.add(LAST if match[1] in "Ll" else int(match[1]))
+        else:
+            kept.append(item)
+    return ",".join(kept), frozenset(nearest)
+
+
+def _position_of_the_bad_field(text: str, words: list[str], name: str) -> int:
+    """Where in ``text`` the first field begins that is wrong by itself; 0 when each could stand alone."""
+    for index, match in enumerate(re.finditer(r"\S+", text)):
+        alone = ["*"] * len(words)
+        alone[index] = words[index]
+        try:
+            _expand(alone, name)
+        except _UNREADABLE:
+            return match.start()
     return 0
 
 
-def _fields(expanded: Sequence[Sequence[int | str]], nth: Mapping[Any, Iterable[Any]]) -> CronFields:
-    minutes, hours, month_days, months, weekdays = expanded
+def _fields(
+    expanded: Sequence[Sequence[int | str]],
+    nth: Mapping[Any, Iterable[Any]],
+    nearest: frozenset[int],
+    only_nearest: bool,
+) -> CronFields:
+    minutes, hours, month_days, months, weekdays = expanded[:5]
+    seconds = expanded[5] if len(expanded) > 5 else [0]
     by_nth = frozenset(
         (weekday, -1 if number == "l" else int(number)) for weekday, numbers in nth.items() for number in numbers
     )
+    if only_nearest:
+        month_days = []
     return CronFields(
-        seconds=(0,),
+        seconds=_numbers(seconds, range(60)),
         minutes=_numbers(minutes, range(60)),
         hours=_numbers(hours, range(24)),
         months=frozenset(_numbers(months, range(1, 13))),
@@ -156,6 +236,7 @@ def _fields(expanded: Sequence[Sequence[int | str]], nth: Mapping[Any, Iterable[
         last_day="l" in month_days,
         weekdays=None if "*" in weekdays else frozenset(_numbers(weekdays, range(0))) - set(nth),
         nth_weekdays=by_nth,
+        nearest=nearest,
     )
 
 

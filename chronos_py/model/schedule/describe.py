@@ -7,7 +7,7 @@ from datetime import timedelta
 from cron_descriptor import FormatError, Options, get_description
 
 from chronos_py.model.schedule import Schedule
-from chronos_py.model.schedule.cron import CronExpression
+from chronos_py.model.schedule.cron import ALIASES, CronExpression
 from chronos_py.model.schedule.iso8601 import RepeatingInterval
 from chronos_py.model.schedule.period import Period
 
@@ -25,7 +25,7 @@ def _describe_cron(schedule: CronExpression) -> str:
     options = Options()
     options.use_24hour_time_format = True
     try:
-        words = get_description(schedule.text, options)
+        words = get_description(ALIASES.get(schedule.text, schedule.text), options)
     except (FormatError, ValueError, IndexError):
         words = schedule.text
     return f"{words} ({schedule.zone})"

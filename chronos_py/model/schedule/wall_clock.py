@@ -13,14 +13,17 @@ from datetime import date, datetime, time
 # 29 February on the fifth of some weekday comes back after 40 years at the latest (28, and 12 across 2100).
 HORIZON_MONTHS = 12 * 41
 
+LAST = 0  # in ``nearest``: the last day of the month
+
 
 @dataclass(frozen=True, slots=True)
 class CronFields:
     """What a wall clock must show. Hours, minutes and seconds are sorted.
 
     ``month_days`` None: every day; ``last_day`` adds the last of the month. ``weekdays`` (0 is Sunday) None: every
-    one; ``nth_weekdays`` holds (weekday, n) with n from 1 to 5, or -1 for the last. When both the day of the month
-    and the weekday are restricted, either will do (Vixie cron's rule, crontab(5)).
+    one; ``nth_weekdays`` holds (weekday, n) with n from 1 to 5, or -1 for the last. ``nearest`` holds days of the
+    month whose nearest Monday to Friday is meant, in the same month, with LAST for the last day. When both the day
+    of the month and the weekday are restricted, either will do (Vixie cron's rule, crontab(5)).
     """
 
     seconds: tuple[int, ...]
@@ -31,6 +34,7 @@ class CronFields:
     last_day: bool
     weekdays: frozenset[int] | None
     nth_weekdays: frozenset[tuple[int, int]]
+    nearest: frozenset[int] = frozenset()
     _days: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def days(self, year: int, month: int) -> tuple[int, ...]:
@@ -48,10 +52,13 @@ class CronFields:
         first_weekday, length = calendar.monthrange(year, month)
         any_month_day = self.month_days is None
         any_weekday = self.weekdays is None
+        dates = set(self.month_days or ()) | {_nearest(day or length, first_weekday, length) for day in self.nearest}
+        if self.last_day:
+            dates.add(length)
         found = []
         for day in range(1, length + 1):
             weekday = (first_weekday + day) % 7  # calendar counts from Monday = 0, cron from Sunday = 0
-            by_date = any_month_day or day in (self.month_days or ()) or (self.last_day and day == length)
+            by_date = any_month_day or day in dates
             by_weekday = any_weekday or self._is_weekday(weekday, day, length)
             if (by_date and by_weekday) if any_month_day or any_weekday else (by_date or by_weekday):
                 found.append(day)
@@ -142,3 +149,15 @@ class CronFields:
             if year < 1:
                 return None
         return None
+
+
+def _nearest(day: int, first_weekday: int, length: int) -> int:
+    """The Monday to Friday nearest to a day, in the same month; 0, no day, where the month has no such day."""
+    if day > length:
+        return 0
+    weekday = (first_weekday + day - 1) % 7  # Monday = 0
+    if weekday == 5:
+        return day - 1 if day > 1 else day + 2
+    if weekday == 6:
+        return day + 1 if day < length else day - 2
+    return day

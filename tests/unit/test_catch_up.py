@@ -61,11 +61,11 @@ def test_ten_missed_years_of_minutes_are_found_at_once() -> None:
     assert decision.skipped.count == 3653 * 1440
 
 
-def test_cron_gives_up_counting_but_not_recording() -> None:
-    every_minute = parse_schedule("* * * * *")
+def test_ten_missed_years_of_a_minute_cron_job_are_counted_too() -> None:
+    every_minute = parse_schedule("* * * * *", "Europe/Berlin")
     decision = decide(
         every_minute, datetime(2016, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
     )
     assert decision.run_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert decision.skipped is not None
-    assert decision.skipped.count is None
+    assert decision.skipped.count == 3653 * 1440

@@ -79,6 +79,11 @@ def test_every_firing_around_a_change_of_the_clock_is_the_oracles(name: str, yea
                 wanted = oracle(shows, zone, start, end)
                 found = [time for time in preview(parse_schedule(expression, name), 200, start) if time <= end]
                 assert found == wanted, (name, expression, change)
+                assert parse_schedule(expression, name).count_between(start + MINUTE, end) == len(wanted)
+                for firing in wanted:
+                    assert parse_schedule(expression, name).latest_at_or_before(firing + 10 * MINUTE) == max(
+                        other for other in wanted if other <= firing + 10 * MINUTE
+                    )
 
 
 def test_random_expressions_step_like_the_matcher() -> None:

@@ -148,6 +148,8 @@ def test_next_is_strictly_later_and_latest_is_its_mirror(text: str, zone: str, m
     assert latest <= moment
     assert schedule.next_after(latest) == following
     assert schedule.latest_at_or_before(following) == following
+    later = preview(schedule, 50, following)[-1]
+    assert schedule.count_between(following, later) == 51
 
 
 @given(

@@ -36,8 +36,8 @@ class Schedule(Protocol):
     def latest_at_or_before(self, instant: datetime) -> datetime | None:
         """The last occurrence at or before ``instant``."""
 
-    def count_between(self, first: datetime, last: datetime) -> int | None:
-        """How many occurrences lie in [first, last]; None: too many to count."""
+    def count_between(self, first: datetime, last: datetime) -> int:
+        """How many occurrences lie in [first, last]. Never steps through them."""
 
 
 def parse_schedule(text: str, time_zone: str = "", name: str = "") -> Schedule:

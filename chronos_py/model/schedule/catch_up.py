@@ -22,11 +22,11 @@ ON_TIME = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row of missed occurrences from ``first`` to ``last``; ``count`` None: more than anyone counted."""
+    """A row of ``count`` missed occurrences from ``first`` to ``last``."""
 
     first: datetime
     last: datetime
-    count: int | None
+    count: int
     message: str
 
 
@@ -50,7 +50,7 @@ def decide(
 ) -> Due:
     """What is owed by a job whose stored ``next_due`` is at or before ``now``.
 
-    The cost does not depend on how many occurrences were missed (beyond the count, which gives up at a bound).
+    The cost does not depend on how many occurrences were missed.
     A repetition is consumed by the occurrence that runs, not by those that are skipped.
     """
     latest = schedule.latest_at_or_before(now)

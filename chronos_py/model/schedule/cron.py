@@ -21,9 +21,9 @@ from chronos_py.errors import ScheduleError
 from chronos_py.model.schedule.wall_clock import LAST, CronFields
 from chronos_py.model.schedule.zone import next_transition, to_instant
 
-_COUNT_AT_MOST = 1000
 _LONGEST_CHANGE = timedelta(days=2)  # zones that crossed the date line changed by a day
 _SECOND = timedelta(seconds=1)
+_INSTANT = timedelta(microseconds=1)
 _ZERO = timedelta(0)
 # What croniter raises for texts that are no cron expression: its own errors, and slips of its parser.
 _UNREADABLE = (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError)
@@ -72,26 +72,42 @@ class CronExpression:
 
     def latest_at_or_before(self, instant: datetime) -> datetime | None:
         """The last occurrence at or before ``instant``; None when there is none."""
-        # Forth is simple, back is not: begin before any change of the clock that could confuse the order.
         try:
-            local = self.fields.preceding(_wall_clock(instant - _LONGEST_CHANGE, self.zone))
+            local = self.fields.preceding(_wall_clock(instant, self.zone))
+            if local is None:
+                return None
+            guess = to_instant(local, self.zone)
+            if next_transition(guess - _LONGEST_CHANGE, instant, self.zone) is None:
+                return guess
+            # The clock has changed in between: begin before that, and come forward.
+            cursor = self.next_after(guess - _LONGEST_CHANGE - _SECOND)
         except OverflowError:
             return None
-        cursor = None if local is None else self.next_after(to_instant(local, self.zone) - _SECOND)
         latest = None
         while cursor is not None and cursor <= instant:
-            latest = cursor
-            cursor = self.next_after(cursor)
+            latest, cursor = cursor, self.next_after(cursor)
         return latest
 
-    def count_between(self, first: datetime, last: datetime) -> int | None:
-        """How many occurrences lie in [first, last]; None when there are more than a thousand."""
-        cursor: datetime | None = first - _SECOND
-        for count in range(_COUNT_AT_MOST + 1):
-            cursor = self.next_after(cursor) if cursor is not None else None
-            if cursor is None or cursor > last:
+    def count_between(self, first: datetime, last: datetime) -> int:
+        """How many occurrences lie in [first, last].
+
+        Counted from one change of the clock to the next, so the cost grows with the years in between only.
+        """
+        count, start, end = 0, first - _INSTANT, last + _INSTANT
+        reached = _wall_clock(start, self.zone)
+        while True:
+            change = next_transition(start, end, self.zone)
+            begin = _wall_clock(start, self.zone)
+            finish = begin + ((change or end) - start)
+            if not self.follows_elapsed_time:
+                # What a gap leaves out comes together at its end; what an overlap repeats has been counted.
+                if self.fields.count(reached, begin) and not self.fields.matches(begin):
+                    count += 1
+                begin = max(begin, reached)
+            count += self.fields.count(begin, finish)
+            if change is None:
                 return count
-        return None
+            start, reached = change, max(reached, finish)
 
     def _next_fixed(self, instant: datetime) -> datetime | None:
         local = _wall_clock(instant, self.zone)
@@ -115,11 +131,12 @@ class CronExpression:
             if candidate.astimezone(self.zone).utcoffset() == offset:
                 return candidate
             # The clock changes on the way there: what it shows from the change on decides.
-            instant = next_transition(instant, candidate, self.zone) - _SECOND
-            changed = _wall_clock(instant + _SECOND, self.zone)
-            if self.fields.matches(changed):
-                return instant + _SECOND
-            instant += _SECOND
+            change = next_transition(instant, candidate, self.zone)
+            if change is None:
+                return candidate
+            if self.fields.matches(_wall_clock(change, self.zone)):
+                return change
+            instant = change
 
 
 def _wall_clock(instant: datetime, zone: tzinfo) -> datetime:

@@ -89,7 +89,7 @@ class RepeatingInterval:
         k = self._index_at_or_before(instant)
         return None if k < 0 else self.occurrence(k)
 
-    def count_between(self, first: datetime, last: datetime) -> int | None:
+    def count_between(self, first: datetime, last: datetime) -> int:
         """How many occurrences lie in [first, last]."""
         before_first = self._index_at_or_before(first - timedelta(microseconds=1))
         return self._index_at_or_before(last) - before_first

@@ -100,6 +100,34 @@ class CronFields:
             and moment.day in self.days(moment.year, moment.month)
         )
 
+    def count(self, first: datetime, end: datetime) -> int:
+        """How many matching times lie in [first, end); the cost grows with the months in between."""
+        if end <= first:
+            return 0
+        return self._count_since(first.year, end) - self._count_since(first.year, first)
+
+    def _count_since(self, year: int, moment: datetime) -> int:
+        """Matching times from the first of January of ``year`` up to, not including, ``moment``."""
+        days = sum(
+            len(self.days(passed_year, month))
+            for passed_year in range(year, moment.year + 1)
+            for month in range(1, 13 if passed_year < moment.year else moment.month)
+        )
+        this_month = self.days(moment.year, moment.month)
+        days += bisect_left(this_month, moment.day)
+        today = self._count_today(moment) if moment.day in this_month else 0
+        return days * len(self.hours) * len(self.minutes) * len(self.seconds) + today
+
+    def _count_today(self, moment: datetime) -> int:
+        minutes, seconds = len(self.minutes), len(self.seconds)
+        count = bisect_left(self.hours, moment.hour) * minutes * seconds
+        if moment.hour in self.hours:
+            count += bisect_left(self.minutes, moment.minute) * seconds
+            if moment.minute in self.minutes:
+                # A fraction of a second is past that second.
+                count += bisect_left(self.seconds, moment.second + (moment.microsecond > 0))
+        return count
+
     def _time_after(self, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
         """The first matching (hour, minute, second) after the given one, on the same day."""
         if hour in self.hours:

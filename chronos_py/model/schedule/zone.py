@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from chronos_py.errors import InvalidDefinition
 
 _STEP = timedelta(microseconds=1)
-_DAY = timedelta(days=1)
+_STRIDE = timedelta(days=7)
 
 
 def parse_zone(text: str) -> ZoneInfo:
@@ -55,10 +55,16 @@ def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datet
     return after
 
 
-def next_transition(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """The first change of offset in (before, after]; there must be one. Both are aware."""
+def next_transition(before: datetime, after: datetime, zone: tzinfo) -> datetime | None:
+    """The first change of offset in (before, after]; None when there is none. Both are aware.
+
+    Changes less than a week apart that cancel each other out are not seen; no zone has had such since 1970.
+    """
     offset = before.astimezone(zone).utcoffset()
     cursor = before
-    while cursor + _DAY < after and (cursor + _DAY).astimezone(zone).utcoffset() == offset:
-        cursor += _DAY
-    return transition_between(cursor, min(cursor + _DAY, after), zone)
+    while cursor < after:
+        following = min(cursor + _STRIDE, after)
+        if following.astimezone(zone).utcoffset() != offset:
+            return transition_between(cursor, following, zone)
+        cursor = following
+    return None

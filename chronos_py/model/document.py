@@ -17,7 +17,7 @@ from chronos_py.errors import InvalidDefinition
 from chronos_py.model.job import Definition
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.schedule import parse_schedule
-from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.model.schedule.catch_up import CatchUp, CatchUpPolicy
 from chronos_py.model.schedule.period import parse_seconds
 from chronos_py.model.task import Container, Limits, Network, Parameter, Volume
 
@@ -43,6 +43,7 @@ DEFAULTS: Mapping[str, Any] = {
     "retryDelay": 60,
     "overlap": Overlap.FORBID_QUEUE_ONE.value,
     "catchUp": CatchUp.ONE.value,
+    "catchUpLimit": 100,
     "startDeadline": None,
     "timeout": None,
     "cpuTimeLimit": None,
@@ -180,8 +181,7 @@ def read_definition(document: object) -> Definition:
         retries=read.integer("retries", 2, 0, 10_000),
         retry_delay=timedelta(seconds=read.seconds("retryDelay", 60) or 0),
         overlap=_read_overlap(read),
-        catch_up=CatchUp(read.choice("catchUp", CatchUp.ONE, tuple(CatchUp))),
-        start_deadline=_optional_timedelta(read.seconds("startDeadline", None)),
+        catch_up=_read_catch_up(read),
         high_priority=read.boolean("highPriority", False),
         soft_error=read.boolean("softError", False),
         limits=_read_limits(read),
@@ -197,8 +197,13 @@ def read_definition(document: object) -> Definition:
     return definition
 
 
-def _optional_timedelta(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
+def _read_catch_up(read: Reader) -> CatchUpPolicy:
+    deadline = read.seconds("startDeadline", None)
+    return CatchUpPolicy(
+        mode=CatchUp(read.choice("catchUp", CatchUp.ONE, tuple(CatchUp))),
+        limit=read.integer("catchUpLimit", 100, 1, 10_000),
+        start_deadline=None if deadline is None else timedelta(seconds=deadline),
+    )
 
 
 def _read_overlap(read: Reader) -> Overlap:

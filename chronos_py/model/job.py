@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from chronos_py.model.overlap import Overlap
-from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.model.schedule.catch_up import CatchUpPolicy
 from chronos_py.model.task import Container, Limits
 
 Kind = Literal["schedule", "dependency", "manual"]
@@ -34,8 +34,7 @@ class Definition:
     retries: int = 2
     retry_delay: timedelta = timedelta(seconds=60)
     overlap: Overlap = Overlap.FORBID_QUEUE_ONE
-    catch_up: CatchUp = CatchUp.ONE
-    start_deadline: timedelta | None = None
+    catch_up: CatchUpPolicy = field(default_factory=CatchUpPolicy)
     high_priority: bool = False
     soft_error: bool = False
     limits: Limits = field(default_factory=Limits)

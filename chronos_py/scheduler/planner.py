@@ -59,9 +59,7 @@ class Planner:
 def _decide(job: DueJob, now: datetime) -> Due:
     stored = job.schedule
     schedule = parse_schedule(stored.expression, stored.time_zone, job.definition.name).anchored(stored.defined_at)
-    due = stored.next_due or now
-    policy = job.definition
-    return decide(schedule, due, stored.repetitions_left, now, policy.catch_up, policy.start_deadline)
+    return decide(schedule, stored.next_due or now, stored.repetitions_left, now, job.definition.catch_up)
 
 
 def _runs_of(job: DueJob, decision: Due, active: int, waiting: int, now: datetime) -> list[NewRun]:
@@ -84,17 +82,19 @@ def _runs_of(job: DueJob, decision: Due, active: int, waiting: int, now: datetim
                 occurrences=skipped.count,
             )
         )
-    if decision.run_at is not None:
-        overlap = skip_sentence(job.definition.overlap, active, waiting)
+    for occurrence in decision.run_at:
+        # Several at once were missed, and catchUp: all wants each: they wait for each other, none is skipped.
+        is_due_alone = len(decision.run_at) == 1
+        overlap = skip_sentence(job.definition.overlap, active, waiting) if is_due_alone else None
         new_runs.append(
             NewRun(
                 job_id=job.schedule.job_id,
                 revision=job.revision,
                 trigger=Trigger.SCHEDULE,
-                scheduled_at=decision.run_at,
+                scheduled_at=occurrence,
                 created_at=now,
                 state=RunState.SKIPPED if overlap else RunState.QUEUED,
-                occurrence=decision.run_at,
+                occurrence=occurrence,
                 reason=Reason.OVERLAP if overlap else Reason.NONE,
                 message=overlap or "",
                 high_priority=job.definition.high_priority,

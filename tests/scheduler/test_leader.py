@@ -51,6 +51,21 @@ def test_missed_occurrences_are_one_row_and_the_latest_runs(leader: Leader) -> N
     assert (caught_up.state, caught_up.scheduled_at) == (RunState.RUNNING, START + timedelta(hours=5))
 
 
+def test_catching_up_all_runs_each_missed_occurrence_in_order(leader: Leader) -> None:
+    leader.define("hourly", schedule=HOURLY, catchUp="all")
+    leader.clock.advance(hours=3, minutes=30)
+    leader.turn()
+    assert leader.states("hourly") == [RunState.RUNNING, RunState.QUEUED, RunState.QUEUED]
+    for number in (1, 2, 3):
+        leader.pool.end(f"chronos-test-{number}-1", 0)
+        leader.watcher.step()
+        leader.turn()
+    assert leader.states("hourly") == [RunState.SUCCEEDED] * 3
+    assert [run.scheduled_at for run in leader.runs("hourly")] == [
+        START + timedelta(hours=hour) for hour in (1, 2, 3)
+    ]
+
+
 def test_a_due_job_waits_while_it_runs_and_the_third_is_skipped_with_its_reason(leader: Leader) -> None:
     leader.define("hourly", schedule=HOURLY)
     for _ in range(3):

@@ -8,16 +8,33 @@ from enum import StrEnum
 
 from chronos_py.model.schedule import Schedule
 
+_INSTANT = timedelta(microseconds=1)
+
+# How late an occurrence may be before catchUp "none" calls it missed: a restart or a change of leader is not a miss.
+ON_TIME = timedelta(seconds=60)
+
 
 class CatchUp(StrEnum):
     """What happens to missed occurrences (document field ``catchUp``)."""
 
     ONE = "one"  # the latest one runs, however late; the earlier ones are skipped
     NONE = "none"  # only one that is at most a little late runs
+    ALL = "all"  # each runs, the oldest first; beyond catchUpLimit the oldest are skipped
 
 
-# How late an occurrence may be before catchUp "none" calls it missed: a restart or a change of leader is not a miss.
-ON_TIME = timedelta(seconds=60)
+@dataclass(frozen=True, slots=True)
+class CatchUpPolicy:
+    """A job's fields ``catchUp``, ``catchUpLimit`` and ``startDeadline``."""
+
+    mode: CatchUp = CatchUp.ONE
+    limit: int = 100
+    start_deadline: timedelta | None = None
+
+    def allowed_lateness(self) -> timedelta | None:
+        """How late an occurrence may start; None: any time."""
+        if self.mode is CatchUp.NONE:
+            return ON_TIME if self.start_deadline is None else min(ON_TIME, self.start_deadline)
+        return self.start_deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,61 +49,71 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What the planner does with a due job. ``run_at`` is the occurrence to run, if any."""
+    """What the planner does with a due job. ``run_at``: the occurrences to run, the oldest first."""
 
-    run_at: datetime | None
+    run_at: tuple[datetime, ...]
     skipped: Skipped | None
     next_due: datetime | None
     repetitions_left: int | None
 
 
 def decide(
-    schedule: Schedule,
-    next_due: datetime,
-    repetitions_left: int | None,
-    now: datetime,
-    catch_up: CatchUp = CatchUp.ONE,
-    start_deadline: timedelta | None = None,
+    schedule: Schedule, next_due: datetime, repetitions_left: int | None, now: datetime, policy: CatchUpPolicy
 ) -> Due:
     """What is owed by a job whose stored ``next_due`` is at or before ``now``.
 
-    The cost does not depend on how many occurrences were missed.
-    A repetition is consumed by the occurrence that runs, not by those that are skipped.
+    The cost grows with the occurrences that run, not with those that were missed. A repetition is consumed by an
+    occurrence that runs, not by those that are skipped.
     """
     latest = schedule.latest_at_or_before(now)
     if latest is None or latest < next_due:
         latest = next_due
-    allowed = _allowed_lateness(catch_up, start_deadline)
-    too_late = allowed is not None and now - latest > allowed
-    skipped = _skipped(schedule, next_due, latest, now, too_late)
-    if too_late:
-        return Due(None, skipped, schedule.next_after(latest), repetitions_left)
-    left = None if repetitions_left is None else repetitions_left - 1
+    run_at = _to_run(schedule, next_due, latest, repetitions_left, now, policy)
+    left = None if repetitions_left is None else repetitions_left - len(run_at)
     following = None if left is not None and left <= 0 else schedule.next_after(latest)
-    return Due(latest, skipped, following, left)
+    return Due(run_at, _skipped(schedule, next_due, latest, run_at, now, policy), following, left)
 
 
-def _allowed_lateness(catch_up: CatchUp, start_deadline: timedelta | None) -> timedelta | None:
-    if catch_up is CatchUp.NONE:
-        return ON_TIME if start_deadline is None else min(ON_TIME, start_deadline)
-    return start_deadline
+def _to_run(
+    schedule: Schedule,
+    next_due: datetime,
+    latest: datetime,
+    repetitions_left: int | None,
+    now: datetime,
+    policy: CatchUpPolicy,
+) -> tuple[datetime, ...]:
+    most = policy.limit if policy.mode is CatchUp.ALL else 1
+    if repetitions_left is not None:
+        most = min(most, repetitions_left)
+    allowed = policy.allowed_lateness()
+    earliest = next_due if allowed is None else max(next_due, now - allowed)
+    found: list[datetime] = []
+    occurrence: datetime | None = latest
+    while occurrence is not None and occurrence >= earliest and len(found) < most:
+        found.append(occurrence)
+        occurrence = schedule.latest_at_or_before(occurrence - _INSTANT)
+    return tuple(reversed(found))
 
 
 def _skipped(
-    schedule: Schedule, next_due: datetime, latest: datetime, now: datetime, too_late: bool
+    schedule: Schedule,
+    next_due: datetime,
+    latest: datetime,
+    run_at: tuple[datetime, ...],
+    now: datetime,
+    policy: CatchUpPolicy,
 ) -> Skipped | None:
-    if too_late:
-        late = int((now - latest).total_seconds())
-        reason = (
-            f"skipped: it could only have started {late} s late, more than the job allows (catchUp, startDeadline)"
-        )
-        return Skipped(next_due, latest, schedule.count_between(next_due, latest), reason)
-    if latest == next_due:
+    last = latest if not run_at else schedule.latest_at_or_before(run_at[0] - _INSTANT)
+    if last is None or last < next_due:
         return None
-    last = schedule.latest_at_or_before(latest - timedelta(microseconds=1)) or next_due
-    return Skipped(
-        next_due,
-        last,
-        schedule.count_between(next_due, last),
-        "skipped: missed while no leader could launch; the latest occurrence runs in its place (catchUp: one)",
-    )
+    allowed = policy.allowed_lateness()
+    if allowed is not None and now - last > allowed:
+        late = int((now - last).total_seconds())
+        reason = f"it could only start {late} s late, more than the job allows (catchUp, startDeadline)"
+    elif policy.mode is CatchUp.ALL:
+        reason = (
+            f"missed while no leader could launch, and only the latest {policy.limit} are caught up (catchUpLimit)"
+        )
+    else:
+        reason = "missed while no leader could launch; the latest occurrence runs in its place (catchUp: one)"
+    return Skipped(next_due, last, schedule.count_between(next_due, last), f"skipped: {reason}")

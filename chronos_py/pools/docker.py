@@ -24,7 +24,7 @@ import builtins
 import contextlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -147,7 +147,7 @@ class DockerPool:
             self._known = known | noted
         return statuses
 
-    def watch(self, stop: threading.Event) -> Iterator[str]:
+    def watch(self, stop: threading.Event) -> Generator[str]:
         feed = EventFeed(self._engine, self._cluster, self._names, self._note_end, stop, self._closed)
         return feed.listen()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from docker.errors import APIError
@@ -49,7 +49,7 @@ class EventFeed:
         self._stop = stop
         self._closed = closed
 
-    def listen(self) -> Iterator[str]:
+    def listen(self) -> Generator[str]:
         """Yield until stopped or closed; every task once whenever a stream has been opened."""
         pause = FIRST_PAUSE_SECONDS
         while not self._is_over():

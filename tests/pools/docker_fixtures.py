@@ -13,10 +13,13 @@ from pathlib import Path
 import docker
 import pytest
 
-from chronos_py.pools import PoolOptions
+from chronos_py.model.task import Task
+from chronos_py.pools import PoolOptions, TaskStatus
 from chronos_py.pools.docker import DockerPool
 
-__all__ = ["docker_client", "docker_engine_url", "docker_pool_factory", "private_engine"]
+from .waiting import final
+
+__all__ = ["docker_client", "docker_engine_url", "docker_pool", "docker_pool_factory", "task_name"]
 
 ENGINE = Path(__file__).parents[2] / "script" / "engine"
 
@@ -73,3 +76,30 @@ def docker_pool_factory(docker_engine_url: str) -> Callable[[Path], DockerPool]:
         )
 
     return make
+
+
+@pytest.fixture
+def docker_pool(docker_pool_factory: Callable[[Path], DockerPool], tmp_path: Path) -> Iterator[DockerPool]:
+    """A pool that nobody else sees the tasks of; its shared folder is ``tmp_path / "shared"``."""
+    pool = docker_pool_factory(tmp_path)
+    yield pool
+    for status in pool.list():
+        if not status.is_final:
+            pool.kill(status.handle, 0)
+    pool.close()
+
+
+@pytest.fixture
+def task_name() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+def allow() -> None:
+    """The permit of a leader whose term goes on."""
+
+
+def run(pool: DockerPool, task: Task) -> tuple[TaskStatus, str]:
+    """Run a task to its end: its status and standard output."""
+    handle = pool.submit(task, allow)
+    status = final(pool, task.name)
+    return status, pool.logs(handle, "stdout", 0, 100_000).decode()

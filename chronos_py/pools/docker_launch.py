@@ -19,7 +19,9 @@ from chronos_py.pools.docker_parameters import Request
 from chronos_py.pools.docker_request import LABEL_CLUSTER, LABEL_TASK, Surroundings, container_request
 from chronos_py.pools.docker_status import Inspected, broke_in_the_start, was_started
 
+CREATION_SECONDS = 30.0
 REMOVAL_SECONDS = 30.0
+PAUSE_SECONDS = 0.05
 RECOVERIES = 3  # an earlier leader may create once more under our hands, but its permit is over by then
 
 
@@ -67,27 +69,34 @@ class DockerLaunch:
 
     def _create(self, name: str, request: Request, permit: Permit) -> tuple[str, bool]:
         """The container's id, and whether it was made now."""
-        for is_last in (False, True):
+        has_pulled = False
+        deadline = time.monotonic() + CREATION_SECONDS
+        while True:
             permit()
-            error = None
             with self._engine.answering():
                 try:
                     created = self._client.create_container_from_config(request, name)  # type: ignore[no-untyped-call]
                     return str(created["Id"]), True
-                except APIError as refused:
-                    if not is_verdict(refused):
+                except APIError as error:
+                    if not is_verdict(error):
                         raise
-                    error = refused
+                    refusal = error
             # Whatever the engine objects to: a container that has the name already may have been started, so
             # only its absence makes it certain that nothing was.
             present = self._find(name)
             if present:
                 return str(present["Id"]), False
-            if isinstance(error, ImageNotFound) and not is_last:
+            if isinstance(refusal, ImageNotFound) and not has_pulled:
                 self._pull(request["Image"])
-            elif error.status_code != 409:
-                raise LaunchRefused(f"The Docker engine refuses the container: {words_of(error)}.")
-        raise PoolUnavailable(f"The name of the container {name!r} was taken and freed again while it was created.")
+                has_pulled = True
+            elif refusal.status_code != 409:
+                raise LaunchRefused(f"The Docker engine refuses the container: {words_of(refusal)}.")
+            elif time.monotonic() > deadline:
+                raise PoolUnavailable(
+                    f"The name of the container {name!r} is taken, but nothing is there to have it."
+                )
+            else:
+                time.sleep(PAUSE_SECONDS)  # a container takes its name some time before it can be seen
 
     def _start(self, handle: str, name: str, permit: Permit) -> None:
         """Start a container made here. When the engine fails to: make certain that nothing ran, and remove it."""
@@ -180,7 +189,7 @@ class DockerLaunch:
                 return True
             if was_started(found):
                 return False
-            time.sleep(0.1)  # somebody else is removing it
+            time.sleep(PAUSE_SECONDS)  # somebody else is removing it
         raise PoolUnavailable(f"The Docker engine at {self._engine.url} does not remove the container {handle[:12]}.")
 
     def _refuse_if_removed(self, name: str) -> None:

@@ -5,8 +5,9 @@ process of its own (``process_supervisor``) that starts it, holds it to its limi
 pool itself keeps nothing that it could not read again, so a restarted server, or a second one over the same
 folder, finds every task as it is.
 
-What it does not do: limit processor share (``cpus``) or disk space, hide the machine's files from tasks,
-or keep tasks of the same user from each other.
+What it does not do: limit processor share (``cpus``) or disk space, hide the machine's files from tasks, or
+protect tasks of the same user from each other. A service manager that stops the server must leave the other
+processes alone (systemd: ``KillMode=process``), or it ends the tasks, too.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ class Endings:
             self._thread.join()
         for descriptor in (*self._awaited, self._closing):
             os.close(descriptor)
+        self._awaited.clear()
         self._poll.close()
 
     def _await(self, awaited: Awaited) -> None:
@@ -81,8 +82,8 @@ class Endings:
             try:
                 descriptor = os.pidfd_open(awaited.pid)
             except OSError:
-                # It has ended, or descriptors are short. No hint then; a child of ours that nobody awaits is
-                # reaped by the subprocess module at its next start of one.
+                # It has ended, or descriptors are short: no hint then. A child of ours that nobody awaits is
+                # reaped by the subprocess module when it starts the next one.
                 return
             self._awaited[descriptor] = awaited
             self._pids.add(awaited.pid)

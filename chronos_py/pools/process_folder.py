@@ -170,10 +170,15 @@ class TaskFolder:
             if running:
                 return self._without_supervisor(running, status)
             return Sight(replace(status, state=TaskState.CREATED)) if self.exists() else None
-        except (*DAMAGE, OSError) as error:
+        except DAMAGE as error:
+            reason = str(error) if isinstance(error, ValueError) else "an entry is missing or of the wrong kind"
+            return Sight(replace(status, message=f"its record cannot be read: {reason}"))
+        except OSError as error:
             if not self.exists():
                 return None
-            return Sight(replace(status, message=f"its record cannot be read: {_in_words(error)}"))
+            # Out of descriptors, a failing disk: whatever became of the task, this does not make it lost.
+            message = f"its folder cannot be read now: {error.strerror}"
+            return Sight(replace(status, state=TaskState.RUNNING, message=message))
 
     def _without_supervisor(self, running: Running, status: TaskStatus) -> Sight:
         payload = running["payload"]
@@ -255,12 +260,6 @@ def _optional(number: float | None) -> float | None:
 
 def _identity(found: Identity) -> Identity:
     return Identity(pid=int(found["pid"]), start_ticks=int(found["start_ticks"]), boot_id=str(found["boot_id"]))
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{Path(error.filename).name if error.filename else 'file'}: {error.strerror}"
-    return str(error) if isinstance(error, ValueError) else "an entry is missing or of the wrong kind"
 
 
 def remove_tree(path: Path) -> None:

@@ -278,10 +278,10 @@ def test_counts_the_memory_of_everything_a_task_started(pool: Pool, script: str)
 
 
 def test_memory_that_processes_share_counts_once(pool: Pool) -> None:
-    """Seven processes share some 50 MB: far above the limit if each counted for itself."""
+    """Twelve processes share 16 MB and more of their parent: far above the limit if each counted for itself."""
     script = (
         "x=0123456789abcdef; while [ ${#x} -lt 16000000 ]; do x=$x$x; done;"
-        " for i in 1 2 3 4 5 6; do (sleep 1; exit) & done; wait; exit 4"
+        " for i in 1 2 3 4 5 6 7 8 9 10 11 12; do (sleep 1; exit) & done; wait; exit 4"
     )
     pool.submit(Task(name="t", command=script, limits=Limits(memory_mb=128)), allow)
     status = final(pool, "t")

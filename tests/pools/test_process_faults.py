@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -249,6 +250,13 @@ def test_a_payload_without_supervisor_is_lost_once_it_ends(pool: Pool, data_dir:
     assert status_of(pool, "t") is None
 
 
+def test_the_kernel_ends_a_runaway_without_supervisor(pool: Pool, data_dir: Path) -> None:
+    script = "echo ready; while :; do :; done"
+    pool.submit(Task(name="t", command=script, limits=Limits(cpu_seconds=0.5)), allow)
+    kill_supervisor(data_dir, "t")
+    assert final(pool, "t").state is TaskState.LOST
+
+
 def test_a_supervisor_killed_at_any_moment_of_a_launch_never_runs_it_twice(pool: Pool, data_dir: Path) -> None:
     for round_number in range(40):
         task = Task(name=f"t{round_number}", command=f"echo ran >> $CHRONOS_SHARED_DIR/t{round_number}")
@@ -357,6 +365,23 @@ def test_strange_things_in_the_folder_of_tasks_are_overlooked(pool: Pool, data_d
     (data_dir / "tasks" / "file").touch()
     (data_dir / "tasks" / "link").symlink_to("/")
     assert pool.list() == []
+
+
+def test_what_cannot_be_read_now_is_unknown_not_lost(pool: ProcessPool) -> None:
+    pool.submit(Task(name="t", command="exit 3"), allow)
+    ended = final(pool, "t")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        sight = pool._folder("t").look()
+        with pytest.raises(PoolUnavailable, match="could not list its tasks: Too many open files"):
+            pool.list()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sight
+    assert sight.status.state is TaskState.RUNNING
+    assert sight.status.message == "its folder cannot be read now: Too many open files"
+    assert present(pool, "t") == ended
 
 
 # --- the disk fills up -----------------------------------------------------------------------------------

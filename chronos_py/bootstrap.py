@@ -15,7 +15,7 @@ from chronos_py.election.identity import is_surely_dead, this_process
 from chronos_py.election.sql import SqlElection
 from chronos_py.errors import ConfigurationError
 from chronos_py.health import Health
-from chronos_py.http import Server, check_listen, create_wsgi_app, serve
+from chronos_py.http import Server, bind, check_listen, create_wsgi_app
 from chronos_py.logs import LogArchive, TaskLogs
 from chronos_py.pools import Pool, PoolFactory, PoolOptions, PoolUnavailable
 from chronos_py.scheduler.term import LeaderParts, Leadership
@@ -53,6 +53,13 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings.full_database_url)
     schema.upgrade(database)
     return database
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Migrate and close again; a sentence about where it is now. Raises as :func:`open_database`."""
+    database = open_database(settings)
+    database.close()
+    return f"{database.shown_url} is at schema revision {schema.newest_revision()}."
 
 
 def _make_folder(settings: Settings) -> None:
@@ -132,9 +139,10 @@ def run_server(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     credentials = settings.http_credentials or None
     check_listen(settings.listen, credentials, settings.insecure)
-    server = serve(settings.listen)
+    server = bind(settings.listen)
     try:
         node = open_node(settings, settings.advertise or _reachable(server))
     except BaseException:

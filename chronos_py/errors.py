@@ -38,6 +38,10 @@ class Conflict(ChronosError):
     """The request contradicts the present state: someone else's edit, children that depend on the job, ..."""
 
 
+class Outdated(Conflict):
+    """The author saw another revision of the job than the present one."""
+
+
 class Deposed(ChronosError):
     """This node's term is over: another node holds a higher epoch. Nothing was written."""
 

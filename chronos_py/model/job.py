@@ -61,6 +61,15 @@ class Counters:
     last_error: datetime | None = None
 
 
+def last_outcome(counters: Counters) -> str:
+    """``fresh``, ``success`` or ``failure``, by which of the last two came later; the original's words."""
+    if counters.last_error is None:
+        return "fresh" if counters.last_success is None else "success"
+    if counters.last_success is None or counters.last_success <= counters.last_error:
+        return "failure"
+    return "success"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A stored job: its document as given, its definition, and what the scheduler knows of it.

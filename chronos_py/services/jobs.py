@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from chronos_py.errors import Conflict, InvalidDefinition, NotFound
+from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
 from chronos_py.model.chain import find_cycle
 from chronos_py.model.document import read_definition, shown
 from chronos_py.model.job import Counters, Definition, Job
@@ -73,7 +73,7 @@ def save_job(
 ) -> tuple[Job, bool]:
     """Create a job or replace its definition; the job, and whether it is new.
 
-    ``if_revision`` is the revision that the author saw (0: none, the job must be new); Conflict when it is
+    ``if_revision`` is the revision that the author saw (0: none, the job must be new); Outdated when it is
     another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving an unchanged document
     changes nothing. Raises InvalidDefinition.
     """
@@ -114,10 +114,10 @@ def _check_revision(name: str, job: Job | None, if_revision: int | None) -> None
     if if_revision is None:
         return
     if job is None and if_revision != 0:
-        raise Conflict(f"Job {shown(name)} was deleted meanwhile; save it again as a new job if you want it back.")
+        raise Outdated(f"Job {shown(name)} was deleted meanwhile; save it again as a new job if you want it back.")
     if job is not None and if_revision != job.revision:
         reason = "exists already" if if_revision == 0 else "was changed by someone else meanwhile"
-        raise Conflict(f"Job {shown(name)} {reason} (revision {job.revision}); load it again and repeat your change.")
+        raise Outdated(f"Job {shown(name)} {reason} (revision {job.revision}); load it again and repeat your change.")
 
 
 def _store(

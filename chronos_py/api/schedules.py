@@ -1,0 +1,25 @@
+"""/api/schedules"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from chronos_py.api.answers import json_object, time_field
+from chronos_py.model.document import Reader
+from chronos_py.services import Application
+from chronos_py.services.schedules import MOST, preview_schedule
+
+
+def add_routes(routes: Blueprint, app: Application) -> None:
+    @routes.post("/schedules/preview")
+    def preview() -> Response:
+        body = json_object()
+        read = Reader(body)
+        found = preview_schedule(
+            app,
+            read.text("schedule"),
+            read.text("scheduleTimeZone"),
+            read.integer("count", 10, 1, MOST),
+            time_field(body, "from"),
+        )
+        return jsonify(next=[time.isoformat() for time in found.next], description=found.description)

@@ -1,0 +1,30 @@
+"""The ``chronos`` command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from chronos_py import __version__
+from chronos_py.cli import database, jobs, runs, server
+from chronos_py.errors import ChronosError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chronos")
+def chronos() -> None:
+    """A distributed cron: jobs on a schedule or after their parents, each run once."""
+
+
+for command in (server.server, database.database, jobs.job, jobs.preview, runs.runs, runs.run, runs.kill, runs.logs):
+    chronos.add_command(command)
+
+
+def main() -> None:
+    """Run the command; what goes wrong is one line and exit status 1."""
+    try:
+        chronos()
+    except ChronosError as error:
+        click.echo(f"chronos: {error}", err=True)
+        sys.exit(1)

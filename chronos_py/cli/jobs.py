@@ -1,0 +1,168 @@
+"""``chronos job`` and ``chronos preview``"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chronos_py.cli.client import Client, ServerError, job_path, print_json, with_output, with_server
+from chronos_py.cli.runs import wait_for_end
+from chronos_py.cli.tables import moment, print_table
+
+
+@click.group()
+def job() -> None:
+    """Define, look at, run and delete jobs."""
+
+
+@job.command("list")
+@click.option("-q", "--query", default="", help="A part of the name or the command.")
+@with_output
+@with_server
+def list_jobs(client: Client, query: str, output: str) -> None:
+    """List jobs."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = client.get("/api/jobs", q=query, cursor=cursor, limit=500)
+        found += page["jobs"]
+        cursor = page["next"]
+    if output == "json":
+        return print_json(found)
+    rows = (
+        (
+            each["name"],
+            "paused" if each["disabled"] else each["state"],
+            each["lastOutcome"],
+            moment(each["nextRun"]),
+            each["scheduleDescription"],
+        )
+        for each in found
+    )
+    return print_table(("JOB", "STATE", "LAST", "NEXT RUN", "WHEN"), rows)
+
+
+@job.command()
+@click.argument("name")
+@with_server
+def show(client: Client, name: str) -> None:
+    """Show a job as JSON."""
+    print_json(client.get(job_path(name)))
+
+
+@job.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@with_server
+def apply(client: Client, paths: tuple[Path, ...]) -> None:
+    """Create or change jobs from JSON files, or folders of them. Parents go first."""
+    for document in parents_first(_read_all(paths)):
+        before = _revision(client, document["name"])
+        answer = client.call("PUT", job_path(document["name"]), body=document)
+        revision = answer.json()["revision"]
+        done = "created" if before is None else "unchanged" if before == revision else "changed"
+        click.echo(f"{document['name']}: {done}")
+
+
+def _revision(client: Client, name: str) -> int | None:
+    """The revision of a job, None when there is none of that name."""
+    for found in client.get("/api/jobs", q=name, limit=500)["jobs"]:
+        if found["name"] == name:
+            return int(found["revision"])
+    return None
+
+
+def _read_all(paths: tuple[Path, ...]) -> list[dict[str, Any]]:
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    if not files:
+        raise ServerError(f"there is no *.json file in {', '.join(map(str, paths))}.")
+    return [document for file in files for document in _read(file)]
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ServerError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ServerError(f"{file} is not JSON: {error}.") from error
+    documents = content if isinstance(content, list) else [content]
+    for document in documents:
+        if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+            raise ServerError(f"{file} must hold a job, or a list of jobs, each with a name.")
+    return documents
+
+
+def parents_first(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In an order in which each job's parents come before it; those in a cycle last, for the server to refuse."""
+    waiting = {document["name"]: document for document in documents}
+    ordered: list[dict[str, Any]] = []
+    while waiting:
+        ready = [
+            document
+            for document in waiting.values()
+            if not any(parent in waiting for parent in document.get("parents") or ())
+        ]
+        for document in ready or list(waiting.values()):
+            ordered.append(waiting.pop(document["name"]))
+    return ordered
+
+
+@job.command()
+@click.argument("name")
+@click.option(
+    "--children",
+    type=click.Choice(["refuse", "detach", "convert"]),
+    default="refuse",
+    help="What becomes of the jobs that run after it.",
+)
+@with_server
+def delete(client: Client, name: str, children: str) -> None:
+    """Delete a job."""
+    client.call("DELETE", job_path(name), {"children": children})
+    click.echo(f"{name}: deleted")
+
+
+@job.command("run")
+@click.argument("name")
+@click.option("--argument", "arguments", multiple=True, help="An argument for this run; may be repeated.")
+@click.option("-e", "--environment", multiple=True, metavar="NAME=VALUE", help="A variable for this run.")
+@click.option("--wait", is_flag=True, help="Wait for its end; exit 1 unless it succeeds.")
+@with_server
+def run_now(client: Client, name: str, arguments: tuple[str, ...], environment: tuple[str, ...], wait: bool) -> None:
+    """Run a job now."""
+    body: dict[str, Any] = {}
+    if arguments:
+        body["arguments"] = list(arguments)
+    if environment:
+        body["environment"] = dict(_variable(text) for text in environment)
+    run = client.call("POST", f"{job_path(name)}/runs", body=body).json()
+    click.echo(f"{name}: run {run['id']} {run['state']}")
+    if wait:
+        ended = wait_for_end(client, run["id"])
+        click.echo(f"{name}: run {run['id']} {ended['state']} {ended['message']}".rstrip())
+        if ended["state"] != "succeeded":
+            raise SystemExit(1)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.BadParameter(f'"{text}" is not of the form NAME=VALUE', param_hint="--environment")
+    return name, value
+
+
+@click.command()
+@click.argument("schedule")
+@click.option("--zone", default="", help="Time zone, such as Europe/Berlin.")
+@click.option("--count", default=10, show_default=True)
+@with_server
+def preview(client: Client, schedule: str, zone: str, count: int) -> None:
+    """Show what a schedule means and when it comes next."""
+    body = {"schedule": schedule, "scheduleTimeZone": zone, "count": count}
+    found = client.call("POST", "/api/schedules/preview", body=body).json()
+    click.echo(found["description"])
+    for time in found["next"]:
+        click.echo(f"  {time}")

@@ -1,0 +1,44 @@
+"""The REST API of Chronos, both generations: /scheduler (2.x) and /v1/scheduler (3.x)."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from flask import Blueprint, Response
+
+from chronos_py.compat import graph, jobs, root
+from chronos_py.services import Application
+
+__all__ = ["blueprints", "error", "serves"]
+
+PREFIXES = {"/scheduler": "2", "/v1/scheduler": "3"}
+ROOT_PATHS = frozenset({"/ping", "/leader"})
+
+
+def blueprints(app: Application) -> list[tuple[Blueprint, str]]:
+    """The blueprints with the prefix that each belongs under."""
+    found: list[tuple[Blueprint, str]] = []
+    for prefix, generation in PREFIXES.items():
+        routes = Blueprint(f"chronos{generation}", __name__)
+        jobs.add_routes(routes, app, generation)
+        graph.add_routes(routes, app, generation)
+        root.add_leader_route(routes, app)
+        found.append((routes, prefix))
+    top = Blueprint("chronos", __name__)
+    root.add_routes(top, app)
+    found.append((top, "/"))
+    return found
+
+
+def serves(path: str) -> bool:
+    """Whether a path belongs to this API."""
+    return path in ROOT_PATHS or any(path == prefix or path.startswith(f"{prefix}/") for prefix in PREFIXES)
+
+
+def error(status: int, detail: str) -> Response:
+    """The original's error body. What is not found is a bad request there, and clients rely on that."""
+    if status in (404, 409, 412) and "not found" in detail:
+        status = 400
+    body = json.dumps({"message": detail, "status": HTTPStatus(status).phrase}, ensure_ascii=False)
+    return Response(body, status, content_type="application/json")

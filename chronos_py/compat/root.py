@@ -1,0 +1,25 @@
+"""/ping and who leads."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from chronos_py.compat.answers import json_answer
+from chronos_py.services import Application
+from chronos_py.services.cluster import view_cluster
+
+
+def add_routes(routes: Blueprint, app: Application) -> None:
+    @routes.get("/ping")
+    def ping() -> Response:
+        answer = Response("pong\n", content_type="text/plain;charset=UTF-8")
+        answer.headers["Cache-Control"] = "must-revalidate,no-cache,no-store"
+        return answer
+
+    add_leader_route(routes, app)
+
+
+def add_leader_route(routes: Blueprint, app: Application) -> None:
+    @routes.get("/leader")
+    def leader() -> Response:
+        return json_answer({"leader": view_cluster(app).leadership.address})

@@ -134,8 +134,11 @@ def test_a_server_killed_at_any_moment_of_a_launch_loses_and_repeats_nothing(dat
         task = Task(name=f"t{round_number}", command=f"echo ran >> $CHRONOS_SHARED_DIR/t{round_number}")
         child = os.fork()
         if child == 0:
-            ProcessPool(data_dir, data_dir / "shared").submit(task, allow)
-            signal.pause()
+            try:
+                ProcessPool(data_dir, data_dir / "shared").submit(task, allow)
+                signal.pause()
+            finally:
+                os._exit(1)
         if round_number % 2:
             eventually((data_dir / "tasks" / task.name).exists)
         subprocess.run(["sleep", f"{round_number * 0.00025}"], check=True)

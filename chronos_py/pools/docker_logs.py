@@ -10,8 +10,8 @@ a log of 18 MB in 250,000 lines: 1.5 s for one pass in pieces of any size, 0.6 s
 * Any other offset costs one pass from the beginning.
 
 Bytes are those the engine kept. Its usual log driver, json-file, replaces what is not UTF-8, and a character that
-lies across a multiple of 16 KiB of one line; the parameter ``log-driver=local`` keeps every byte. A driver option such
-as ``max-size`` drops the beginning of long logs, and then offsets mean nothing.
+lies across a multiple of 16 KiB of one line; the parameter ``log-driver=local`` keeps every byte. A driver option
+such as ``max-size`` drops the beginning of long logs, and then offsets mean nothing.
 """
 
 from __future__ import annotations

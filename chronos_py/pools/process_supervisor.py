@@ -167,14 +167,13 @@ def sync_folder(path: str) -> None:
 
 
 def record(result: Result) -> None:
-    """Write the result, waiting for as long as the disk has no room for it."""
+    """Write the result, waiting while the disk has no room for it, until we are asked to end."""
     while True:
         try:
             return write_atomically("result.json", result, RESULT_DRAFT)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or signal.sigtimedwait(REQUESTS_TO_END, 1):
                 raise
-        time.sleep(1)
 
 
 def begin_payload(orders: Orders, started_at: float) -> int:

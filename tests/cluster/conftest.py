@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.cluster.server import ServerProcess
+from tests.databases import postgres_database
+from tests.pools.docker_fixtures import docker_engine_url  # noqa: F401  (pytest finds fixtures by name, here)
+
+Options = tuple[str, ...]
+
+ON_SQLITE = "process pool, SQLite"
+ON_POSTGRES = "process pool, PostgreSQL"
+IN_CONTAINERS = "docker pool, SQLite"
+SETTINGS = [
+    ON_SQLITE,
+    pytest.param(ON_POSTGRES, marks=pytest.mark.postgres),
+    pytest.param(IN_CONTAINERS, marks=pytest.mark.docker),
+]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server on SQLite with the process pool and a short lease."""
-    server = ServerProcess(tmp_path, "--pool", "process", "--lease-seconds", "2").start()
+def postgres_database_url(postgres_engine: Engine) -> Iterator[str]:
+    """An empty database of the shared PostgreSQL."""
+    with postgres_database(postgres_engine) as url:
+        yield url
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Start servers over one folder, with a short lease; they are ended after the test."""
+    started: list[ServerProcess] = []
+
+    def start(*options: str) -> ServerProcess:
+        server = ServerProcess(tmp_path, "--lease-seconds", "2", *options)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.terminate()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., ServerProcess]) -> ServerProcess:
+    """A server on SQLite with the process pool that leads."""
+    server = start_server("--pool", "process")
     server.wait_until_it_leads()
-    yield server
-    server.terminate()
+    return server
+
+
+@pytest.fixture(params=SETTINGS)
+def any_server(request: pytest.FixtureRequest, start_server: Callable[..., ServerProcess]) -> ServerProcess:
+    """A server that leads, in each combination of pool and database."""
+    options: Options = ("--pool", "process")
+    if request.param == ON_POSTGRES:
+        options += ("--database-url", request.getfixturevalue("postgres_database_url"))
+    if request.param == IN_CONTAINERS:
+        options = ("--pool", "docker", "--docker-url", request.getfixturevalue("docker_engine_url"))
+    server = start_server(*options)
+    server.wait_until_it_leads()
+    return server

@@ -82,13 +82,19 @@ class ServerProcess:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def shared_dir(self) -> Path:
+        """What tasks see as $CHRONOS_SHARED_DIR."""
+        return self.folder / "shared"
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def terminate(self) -> int:
-        """SIGTERM; the exit status."""
+        """SIGTERM, also to one that is stopped; the exit status."""
         assert self._process is not None
         if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
         return self._process.wait(timeout=30)
 

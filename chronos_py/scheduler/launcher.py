@@ -13,7 +13,7 @@ from chronos_py.health import Health
 from chronos_py.model.environment import build_task
 from chronos_py.model.run import AttemptState, Reason
 from chronos_py.model.task import Task
-from chronos_py.pools import LaunchRefused, Permit, Pool, PoolUnavailable
+from chronos_py.pools import LaunchLost, LaunchRefused, Permit, Pool, PoolUnavailable
 from chronos_py.scheduler.settler import Settler
 from chronos_py.store import attempts, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
@@ -122,8 +122,10 @@ class Launcher:
         try:
             handle = call(task, self._permit)
         except LaunchRefused as error:
-            ending = Ending(AttemptState.FAILED, Reason.LAUNCH_ERROR, str(error), self._clock.now())
-            self._settler.settle([(live, ending)])
+            self._end(live, AttemptState.FAILED, Reason.LAUNCH_ERROR, str(error))
+            return
+        except LaunchLost as error:
+            self._end(live, AttemptState.LOST, Reason.LOST, str(error))
             return
         with self._database.lead(self._epoch) as connection:
             if attempts.mark_attempt_running(connection, attempt.id, handle, "", launched_at, None, recovered):
@@ -131,3 +133,6 @@ class Launcher:
         self._health.clear("launcher")
         if live.attempt.kill_requested_at is not None:
             self._wake.watcher.set()
+
+    def _end(self, live: LiveAttempt, state: AttemptState, reason: Reason, message: str) -> None:
+        self._settler.settle([(live, Ending(state, reason, message, self._clock.now()))])

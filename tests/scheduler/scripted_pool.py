@@ -11,15 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from chronos_py.model.task import Task
-from chronos_py.pools import Capacity, LaunchRefused, Permit, PoolUnavailable, Stream, TaskState, TaskStatus
+from chronos_py.pools import (
+    Capacity,
+    LaunchLost,
+    LaunchRefused,
+    Permit,
+    PoolUnavailable,
+    Stream,
+    TaskState,
+    TaskStatus,
+)
 
 
 @dataclass
 class ScriptedPool:
-    """``refuse`` maps a job name to the words it is refused with; ``away`` makes every call fail."""
+    """``refuse`` and ``lose`` map a job's name to the words that its launch ends with; ``away`` makes every call fail."""
 
     name: str = "scripted"
     refuse: dict[str, str] = field(default_factory=dict)
+    lose: dict[str, str] = field(default_factory=dict)
     away: str = ""
     lose_reply: bool = False
     starts: list[str] = field(default_factory=list)
@@ -39,6 +49,8 @@ class ScriptedPool:
         words = self.refuse.get(task.labels["chronos.job"])
         if words is not None:
             raise LaunchRefused(words)
+        if task.labels["chronos.job"] in self.lose:
+            raise LaunchLost(self.lose[task.labels["chronos.job"]])
         with self.lock:
             if task.name not in self.statuses:
                 self.starts.append(task.name)

@@ -131,6 +131,16 @@ def test_a_refused_launch_is_a_failed_attempt_with_the_pools_words(leader: Leade
     )
 
 
+def test_a_launch_that_broke_in_the_middle_is_lost_not_repeated(leader: Leader) -> None:
+    leader.pool.lose["job"] = "the engine went away while it started the task"
+    leader.define("job", retries=0)
+    runs.run_now(leader.application, "job")
+    leader.turn()
+    leader.turn()
+    run = leader.runs("job")[0]
+    assert (run.state, run.reason, run.attempts) == (RunState.LOST, Reason.LOST, 1)
+
+
 def test_a_child_runs_once_after_all_its_parents_and_waits_for_all_again(leader: Leader) -> None:
     for name in ("left", "right"):
         leader.define(name)

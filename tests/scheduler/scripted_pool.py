@@ -25,7 +25,7 @@ from chronos_py.pools import (
 
 @dataclass
 class ScriptedPool:
-    """``refuse`` and ``lose`` map a job's name to the words that its launch ends with; ``away`` makes every call fail."""
+    """``refuse`` and ``lose`` map a job's name to the words its launch ends with; ``away`` makes every call fail."""
 
     name: str = "scripted"
     refuse: dict[str, str] = field(default_factory=dict)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chronos_py.errors import ConfigurationError, DatabaseUnavailable, Deposed
@@ -18,6 +27,9 @@ CONNECT_SECONDS = 5
 # A leader stopped in the middle of a transaction must not keep its locks: PostgreSQL ends the session.
 IDLE_TRANSACTION_SECONDS = 5
 _BEGIN = "chronos_begin"
+# The database cannot serve us: away, full, read-only (PostgreSQL says InternalError), or no database (SQLite says
+# DatabaseError itself, whose subclasses mean other things). What is left is our own mistake.
+_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, DatabaseError)
 
 
 class Database:
@@ -70,10 +82,10 @@ class Database:
                 connection = plain.execution_options(**{_BEGIN: begin})
                 with connection.begin():
                     yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except PoolTimeout as error:
             raise DatabaseUnavailable(self._sentence(error)) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if type(error) in _UNAVAILABLE or error.connection_invalidated:
                 raise DatabaseUnavailable(self._sentence(error)) from error
             raise
 
@@ -103,11 +115,20 @@ def _create_engine(url: str) -> Engine:
                 },
             )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise ConfigurationError(f'database-url "{url}" cannot be used: {error}.') from error
+        raise ConfigurationError(f'database-url "{_shown(url)}" cannot be used: {_shown(str(error))}.') from error
     raise ConfigurationError(
-        f'database-url "{url}" is neither SQLite nor PostgreSQL;'
+        f'database-url "{_shown(url)}" is neither SQLite nor PostgreSQL;'
         " use sqlite:////folder/chronos.db or postgresql+psycopg://user:password@host/database."
     )
+
+
+def _shown(text: str) -> str:
+    """``text`` without the password of a URL in it, also of one that is not quite a URL."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", text)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _create_sqlite_engine(url: str) -> Engine:
@@ -120,6 +141,7 @@ def _create_sqlite_engine(url: str) -> Engine:
     def on_connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, in the kind that is wanted
         cursor = connection.cursor()
+        connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows ASCII only
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

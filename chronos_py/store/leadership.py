@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, literal_column, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from chronos_py.store.database import Database
 from chronos_py.store.tables import LeadershipRow
@@ -37,9 +38,10 @@ def ensure_row(database: Database) -> str:
         known = connection.execute(select(LeadershipRow.cluster)).scalar_one_or_none()
         if known is not None:
             return known
-        cluster = secrets.token_hex(3)
-        connection.execute(insert(LeadershipRow).values(id=1, cluster=cluster, epoch=0, lease_until=0.0))
-        return cluster
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        made = dialect.insert(LeadershipRow).values(id=1, cluster=secrets.token_hex(3), epoch=0, lease_until=0.0)
+        connection.execute(made.on_conflict_do_nothing())  # another node may make it in this moment
+        return connection.execute(select(LeadershipRow.cluster)).scalar_one()
 
 
 def read_leadership(connection: Connection) -> Leadership:

@@ -45,7 +45,12 @@ class OwnEngine:
             for process in Path("/proc").glob("[0-9]*")
             if f"{self._folder}/containerd.sock" in _command_line(process) and "shim" in _command_line(process)
         ]
+        sockets = [
+            Path(each.read_text().removeprefix("unix://")) for each in self._folder.glob("run/*/moby/*/address")
+        ]
         self._kill([self._pid("dockerd"), self._pid("containerd"), *_with_children(supervisors)])
+        for each in sockets:
+            each.unlink(missing_ok=True)  # as /run is empty after a boot
 
     def come_back(self) -> None:
         assert start_engine(self._folder) == self.url

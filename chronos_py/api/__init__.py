@@ -6,14 +6,18 @@ from flask import Blueprint, Response
 
 from chronos_py.api import cluster, docs, jobs, runs, schedules
 from chronos_py.api.answers import problem
+from chronos_py.api.requests import refuse_unknown_parameters
 from chronos_py.services import Application
 
-__all__ = ["blueprint", "error", "health_blueprint"]
+__all__ = ["blueprint", "error", "health_blueprint", "serves"]
+
+ROOT_PATHS = frozenset({"/api", "/healthz", "/readyz"})
 
 
 def blueprint(app: Application) -> Blueprint:
     """Everything under /api."""
     routes = Blueprint("api", __name__)
+    routes.before_request(refuse_unknown_parameters)
     for part in (jobs, runs, schedules, cluster, docs):
         part.add_routes(routes, app)
     return routes
@@ -24,6 +28,11 @@ def health_blueprint(app: Application) -> Blueprint:
     routes = Blueprint("health", __name__)
     cluster.add_health_routes(routes, app)
     return routes
+
+
+def serves(path: str) -> bool:
+    """Whether a path belongs to this API."""
+    return path in ROOT_PATHS or path.startswith("/api/")
 
 
 def error(status: int, detail: str, field: str | None) -> Response:

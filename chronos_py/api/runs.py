@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Blueprint, Response, jsonify
 
-from chronos_py.api.answers import (
-    attempt_document,
+from chronos_py.api.answers import run_accepted, run_detail_document, run_document
+from chronos_py.api.requests import (
+    LARGEST,
     choice_argument,
     integer_argument,
     limit_argument,
+    optional_integer_argument,
     person,
-    run_document,
     states_argument,
 )
-from chronos_py.model.run import Run
 from chronos_py.services import Application, logs, runs
 
-_LARGEST = 2**62
+_RUN = f"/runs/<int(max={LARGEST}):run_id>"
+_STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
 
 def add_routes(routes: Blueprint, app: Application) -> None:
@@ -28,32 +31,28 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     def list_job_runs(name: str) -> Response:
         return _page(app, name)
 
-    @routes.get("/runs/<int:run_id>")
+    @routes.get(_RUN)
     def get_run(run_id: int) -> Response:
-        detail = runs.get_run(app, run_id)
-        attempts = [attempt_document(attempt) for attempt in detail.attempts]
-        return jsonify({**run_document(detail.run), "attempts": attempts})
+        return jsonify(run_detail_document(runs.get_run(app, run_id)))
 
-    @routes.post("/runs/<int:run_id>/kill")
+    @routes.post(f"{_RUN}/kill")
     def kill_run(run_id: int) -> Response:
-        return _accepted(runs.kill_run(app, run_id, person()))
+        return run_accepted(runs.kill_run(app, run_id, person()))
 
-    @routes.post("/runs/<int:run_id>/rerun")
+    @routes.post(f"{_RUN}/rerun")
     def rerun(run_id: int) -> Response:
-        return _accepted(runs.rerun(app, run_id, person()))
+        return run_accepted(runs.rerun(app, run_id, person()))
 
-    @routes.get("/runs/<int:run_id>/logs")
+    @routes.get(f"{_RUN}/logs")
     def get_logs(run_id: int) -> Response:
-        stream = choice_argument("stream", ("stdout", "stderr")) or "stdout"
-        chunk = logs.read_log(
-            app,
-            run_id,
-            integer_argument("attempt", None, 1, _LARGEST),
-            "stderr" if stream == "stderr" else "stdout",
-            integer_argument("offset", 0, 0, _LARGEST) or 0,
-            limit_argument(logs.LIMIT, logs.LIMIT),
-        )
+        number = optional_integer_argument("attempt")
+        stream = choice_argument("stream", _STREAMS) or "stdout"
+        offset = integer_argument("offset", 0, 0)
+        limit = integer_argument("limit", logs.LIMIT, 1, logs.LIMIT)
+        chunk = logs.read_log(app, run_id, number, stream, offset, limit)
+        # Whatever a task prints is shown as text, never run as a page.
         answer = Response(chunk.data, content_type="text/plain; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'inline; filename="run-{run_id}-{stream}.txt"'
         answer.headers["X-Next-Offset"] = str(chunk.next_offset)
         answer.headers["X-Log-Complete"] = "true" if chunk.complete else "false"
         answer.headers["Cache-Control"] = "no-store"
@@ -62,14 +61,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
 def _page(app: Application, job_name: str | None) -> Response:
     limit = limit_argument()
-    before = integer_argument("cursor", None, 1, _LARGEST)
+    before = optional_integer_argument("cursor")
     found = runs.list_runs(app, job_name, states_argument(), before, limit + 1)
     following = str(found[limit - 1].id) if len(found) > limit else None
     return jsonify(runs=[run_document(run) for run in found[:limit]], next=following)
-
-
-def _accepted(run: Run) -> Response:
-    answer = jsonify(run_document(run))
-    answer.status_code = 202
-    answer.headers["Location"] = f"/api/runs/{run.id}"
-    return answer

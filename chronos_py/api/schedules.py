@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from chronos_py.api.answers import json_object, time_field
+from chronos_py.api.answers import instant
+from chronos_py.api.requests import json_object, refuse_unknown_fields, time_field
 from chronos_py.model.document import Reader
 from chronos_py.services import Application
 from chronos_py.services.schedules import MOST, preview_schedule
@@ -14,6 +15,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.post("/schedules/preview")
     def preview() -> Response:
         body = json_object()
+        refuse_unknown_fields(body, ("schedule", "scheduleTimeZone", "count", "from"))
         read = Reader(body)
         found = preview_schedule(
             app,
@@ -22,4 +24,4 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             read.integer("count", 10, 1, MOST),
             time_field(body, "from"),
         )
-        return jsonify(next=[time.isoformat() for time in found.next], description=found.description)
+        return jsonify(next=[instant(time) for time in found.next], description=found.description)

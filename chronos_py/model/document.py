@@ -24,7 +24,7 @@ from chronos_py.model.task import Container, Limits, Network, Parameter, Volume
 NAME_LENGTH = 200
 _NAME = re.compile(r"[A-Za-z0-9_ .#-]+")
 _RESERVED_NAMES = frozenset({".", "..", "new"})
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 # Every field we know with its default, in the order in which documents are shown.
 DEFAULTS: Mapping[str, Any] = {
@@ -227,7 +227,7 @@ def _read_environment(read: Reader) -> dict[str, str]:
     environment: dict[str, str] = {}
     for variable in read.objects("environmentVariables"):
         name = variable.text("name")
-        if not _VARIABLE.fullmatch(name):
+        if not VARIABLE_NAME.fullmatch(name):
             variable.refuse("name", "the name of a variable: a letter or _, then letters, digits and _ . -")
         environment.setdefault(name, variable.text("value"))
     return environment

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
 from chronos_py.model.chain import find_cycle
-from chronos_py.model.document import read_definition, shown
-from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.model.document import complete, read_definition, shown
+from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.services.application import Application
@@ -20,6 +20,11 @@ from chronos_py.store import attempts, chains, jobs, runs
 from chronos_py.store.jobs import StoredSchedule
 
 Children = Literal["refuse", "detach", "convert"]
+
+# As ``if_revision``: whichever revision there is, but the job must exist.
+ANY_REVISION = -1
+LAST_RUNS = 20
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,48 @@ class JobSummary:
 def get_job(app: Application, name: str) -> JobSummary:
     """A job by name. Raises NotFound."""
     with app.database.read() as connection:
-        job = require_job(connection, name)
-        summary = _summaries(connection, [job])[0]
-        return replace(summary, children=chains.children_of(connection, job.id))
+        return _summary(connection, require_job(connection, name))
+
+
+def view_job(app: Application, job: Job) -> JobSummary:
+    """How a job stands that is known already, such as one that was just saved."""
+    with app.database.read() as connection:
+        return _summary(connection, job)
 
 
 def list_jobs(
-    app: Application, text: str = "", disabled: bool | None = None, after: str = "", limit: int | None = None
+    app: Application,
+    text: str = "",
+    disabled: bool | None = None,
+    after: str = "",
+    limit: int | None = None,
+    kind: Kind | None = None,
+    last_runs: int = LAST_RUNS,
 ) -> list[JobSummary]:
-    """Jobs by name, those after ``after``; ``text`` is a part of the name or the command."""
+    """Jobs by name, those after ``after``; ``text`` is a part of the name or the command.
+
+    ``last_runs`` says how many of each job's runs to tell; 0 saves looking at any.
+    """
     with app.database.read() as connection:
-        return _summaries(connection, jobs.list_jobs(connection, text, disabled, after, limit))
+        if kind is None:
+            found = jobs.list_jobs(connection, text, disabled, after, limit)
+        else:
+            found = _list_kind(connection, kind, text, disabled, after, limit)
+        return _summaries(connection, found, last_runs)
+
+
+def _list_kind(
+    connection: Connection, kind: Kind, text: str, disabled: bool | None, after: str, limit: int | None
+) -> list[Job]:
+    """Jobs of one kind. The kind is not a column, so batches are read until there are enough."""
+    found: list[Job] = []
+    while limit is None or len(found) < limit:
+        batch = jobs.list_jobs(connection, text, disabled, after, _BATCH)
+        found += [job for job in batch if job.definition.kind == kind]
+        if len(batch) < _BATCH:
+            break
+        after = batch[-1].name
+    return found[:limit]
 
 
 def require_job(connection: Connection, name: str, lock: bool = False) -> Job:
@@ -57,11 +93,17 @@ def require_job(connection: Connection, name: str, lock: bool = False) -> Job:
     return job
 
 
-def _summaries(connection: Connection, found: Sequence[Job]) -> list[JobSummary]:
+def _summary(connection: Connection, job: Job) -> JobSummary:
+    """The whole summary of one job, with its children."""
+    summary = _summaries(connection, [job], LAST_RUNS)[0]
+    return replace(summary, children=chains.children_of(connection, job.id))
+
+
+def _summaries(connection: Connection, found: Sequence[Job], last_runs: int) -> list[JobSummary]:
     ids = [job.id for job in found]
     counts = runs.count_unfinished(connection, ids)
-    states = jobs.last_states(connection, ids, 20)
-    return [JobSummary(job, *counts[job.id], states[job.id]) for job in found]
+    states = jobs.last_states(connection, ids, last_runs) if last_runs else {}
+    return [JobSummary(job, *counts[job.id], states.get(job.id, ())) for job in found]
 
 
 def save_job(
@@ -74,8 +116,8 @@ def save_job(
     """Create a job or replace its definition; the job, and whether it is new.
 
     ``if_revision`` is the revision that the author saw (0: none, the job must be new); Outdated when it is
-    another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving an unchanged document
-    changes nothing. Raises InvalidDefinition.
+    another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving a document that says the
+    same changes nothing. Raises InvalidDefinition.
     """
     definition = read_definition(document)
     now = app.clock.now()
@@ -101,7 +143,7 @@ def patch_job(
         chains.lock_definitions(connection)
         job = require_job(connection, name, lock=True)
         _check_revision(name, job, if_revision)
-        document = {key: value for key, value in {**job.document, **changes}.items() if value is not None}
+        document = _merge(job.document, changes)
         if document.get("name") != name:
             raise InvalidDefinition(f"name is {shown(document.get('name'))}; a job cannot be renamed yet.", "name")
         _store(connection, job, read_definition(document), document, author, now)
@@ -110,12 +152,26 @@ def patch_job(
     return saved
 
 
+def _merge(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7396): objects are merged, null takes a member away, all else replaces."""
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            present = merged.get(name)
+            merged[name] = _merge(present if isinstance(present, Mapping) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
 def _check_revision(name: str, job: Job | None, if_revision: int | None) -> None:
     if if_revision is None:
         return
     if job is None and if_revision != 0:
         raise Outdated(f"Job {shown(name)} was deleted meanwhile; save it again as a new job if you want it back.")
-    if job is not None and if_revision != job.revision:
+    if job is not None and if_revision not in (job.revision, ANY_REVISION):
         reason = "exists already" if if_revision == 0 else "was changed by someone else meanwhile"
         raise Outdated(f"Job {shown(name)} {reason} (revision {job.revision}); load it again and repeat your change.")
 
@@ -129,7 +185,7 @@ def _store(
     now: datetime,
 ) -> None:
     parents = _resolve_parents(connection, definition)
-    if job is not None and dict(job.document) == dict(document):
+    if job is not None and complete(job.document) == complete(document):
         return
     if job is None:
         job_id = jobs.insert_job(connection, definition, document, author, now)
@@ -199,17 +255,24 @@ def _skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
             runs.end_run(connection, run.id, RunState.SKIPPED, Reason.DISABLED, message, now)
 
 
-def delete_job(app: Application, name: str, author: str = "", children: Children = "refuse") -> None:
+def delete_job(
+    app: Application,
+    name: str,
+    author: str = "",
+    children: Children = "refuse",
+    if_revision: int | None = None,
+) -> None:
     """Delete a job; its running tasks are killed, its history stays readable by run.
 
     ``children`` says what becomes of jobs that run after it: ``refuse`` (Conflict, naming them), ``detach`` (they
     lose this parent; one that had no other is run by hand from then on), or ``convert`` (they inherit its parents,
-    or where nothing else is left its schedule). Raises NotFound.
+    or where nothing else is left its schedule). Raises NotFound, and Outdated as :func:`save_job`.
     """
     now = app.clock.now()
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = require_job(connection, name, lock=True)
+        _check_revision(name, job, if_revision)
         names = chains.children_of(connection, job.id)
         if names and children == "refuse":
             raise Conflict(

@@ -1,0 +1,240 @@
+"""The shapes of what the API takes and gives, as JSON Schemas of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chronos_py.model.document import DEFAULTS, NAME_LENGTH
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.run import AttemptState, Reason, RunState, Trigger
+from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.services.schedules import MOST
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+YES_OR_NO: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+DURATION: Schema = {
+    "type": ["number", "string", "null"],
+    "description": "Seconds as a number, or an ISO 8601 duration such as PT90S.",
+}
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def nothing_else(properties: Schema, *required: str) -> Schema:
+    """An object with these properties only."""
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": list(required)} if required else schema
+
+
+def always(properties: Schema) -> Schema:
+    """An object that has all of these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _words(meaning: str, schema: Schema) -> Schema:
+    return {**schema, "description": meaning}
+
+
+def _pair(key: str) -> Schema:
+    return {"type": "object", "required": [key], "properties": {key: TEXT, "value": TEXT}}
+
+
+_CONTAINER: Schema = {
+    "type": ["object", "null"],
+    "description": "The container to run in; without one the pool's default image, or no container at all.",
+    "properties": {
+        "image": TEXT,
+        "network": {"enum": ["HOST", "BRIDGE", "USER", "NONE"], "default": "HOST"},
+        "networkName": TEXT,
+        "forcePullImage": YES_OR_NO,
+        "volumes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["containerPath"],
+                "properties": {"containerPath": TEXT, "hostPath": TEXT_OR_NULL, "mode": {"enum": ["RW", "RO"]}},
+            },
+        },
+        "parameters": {"type": "array", "items": _pair("key")},
+    },
+}
+# Every field of DEFAULTS; a test holds the two together.
+_FIELDS: Schema = {
+    "name": {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH},
+    "description": TEXT,
+    "command": _words("A shell line, or a program's path where shell is false.", TEXT),
+    "shell": YES_OR_NO,
+    "arguments": TEXTS,
+    "environmentVariables": {"type": "array", "items": _pair("name")},
+    "container": _CONTAINER,
+    "schedule": _words("An ISO 8601 repeating interval R[n]/[start]/period, or a cron expression.", TEXT),
+    "scheduleTimeZone": _words("A name of the tz database, such as Europe/Berlin.", TEXT),
+    "parents": _words("Runs once when all of these have succeeded since it last ran.", TEXTS),
+    "disabled": YES_OR_NO,
+    "retries": _words("Tries after the first one.", {"type": "integer", "minimum": 0, "maximum": 10_000}),
+    "retryDelay": DURATION,
+    "overlap": {"enum": [policy.value for policy in Overlap]},
+    "catchUp": {"enum": [mode.value for mode in CatchUp]},
+    "catchUpLimit": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "startDeadline": _words("An occurrence later than this is skipped. " + DURATION["description"], DURATION),
+    "timeout": DURATION,
+    "cpuTimeLimit": DURATION,
+    "gracePeriod": DURATION,
+    "cpus": {"type": "number", "exclusiveMinimum": 0},
+    "mem": _words("Mebibytes.", {"type": "number", "exclusiveMinimum": 0}),
+    "disk": _words("Mebibytes.", {"type": "number", "exclusiveMinimum": 0}),
+    "highPriority": YES_OR_NO,
+    "softError": YES_OR_NO,
+    "runAsUser": TEXT,
+    "owner": TEXT,
+    "ownerName": TEXT,
+}
+# What the server keeps about a job: shown with it, ignored when it comes back.
+_KEPT: Schema = {
+    "revision": WHOLE,
+    "state": {"enum": ["idle", "queued", "running"]},
+    "lastOutcome": {"enum": ["fresh", "success", "failure"]},
+    "scheduleDescription": TEXT,
+    "nextRun": TIME_OR_NULL,
+    "repetitionsLeft": {"type": ["integer", "null"]},
+    "successCount": COUNT,
+    "errorCount": COUNT,
+    "errorsSinceLastSuccess": COUNT,
+    "lastSuccess": TIME_OR_NULL,
+    "lastError": TIME_OR_NULL,
+    "createdAt": TIME,
+    "updatedAt": TIME,
+    "lastRuns": {"type": "array", "items": always({"id": WHOLE, "state": TEXT})},
+    "children": TEXTS,
+}
+KEPT_BY_SERVER = frozenset(_KEPT)
+
+
+def _job_fields() -> Schema:
+    return {name: {**_FIELDS[name], "default": default} for name, default in DEFAULTS.items()}
+
+
+def _job() -> Schema:
+    """Unknown fields are kept: they belong to whoever put them there."""
+    kept = {name: {**schema, "readOnly": True} for name, schema in _KEPT.items()}
+    return {"type": "object", "properties": {**_job_fields(), **kept}, "additionalProperties": True}
+
+
+def _run_fields() -> Schema:
+    return {
+        "id": WHOLE,
+        "job": TEXT,
+        "trigger": {"enum": [trigger.value for trigger in Trigger]},
+        "state": {"enum": [state.value for state in RunState]},
+        "reason": {"enum": [reason.value for reason in Reason]},
+        "message": TEXT,
+        "scheduledTime": TIME,
+        "scheduledUntil": TIME_OR_NULL,
+        "occurrences": _words(
+            "More than 1 in a row that stands for several skipped ones.", {"type": ["integer", "null"]}
+        ),
+        "createdAt": TIME,
+        "notBefore": _words("While it waits: when it may start.", TIME_OR_NULL),
+        "startedAt": TIME_OR_NULL,
+        "finishedAt": TIME_OR_NULL,
+        "attemptCount": COUNT,
+        "revision": WHOLE,
+        "requestedBy": TEXT,
+        "rootRun": _words("The run that started the wave.", WHOLE),
+        "parentRun": {"type": ["integer", "null"]},
+        "overrides": always(
+            {
+                "arguments": {"type": ["array", "null"], "items": TEXT},
+                "environment": {"type": "object", "additionalProperties": TEXT},
+            }
+        ),
+    }
+
+
+def _attempt_fields() -> Schema:
+    number_or_null: Schema = {"type": ["number", "null"]}
+    return {
+        "number": WHOLE,
+        "state": {"enum": [state.value for state in AttemptState]},
+        "exitCode": {"type": ["integer", "null"]},
+        "reason": {"enum": [reason.value for reason in Reason]},
+        "message": TEXT,
+        "pool": TEXT,
+        "node": TEXT,
+        "task": TEXT,
+        "handle": TEXT,
+        "epoch": WHOLE,
+        "revision": WHOLE,
+        "createdAt": TIME_OR_NULL,
+        "launchedAt": TIME_OR_NULL,
+        "startedAt": TIME_OR_NULL,
+        "finishedAt": TIME_OR_NULL,
+        "killRequestedAt": TIME_OR_NULL,
+        "unreachableSince": TIME_OR_NULL,
+        "cpuSeconds": number_or_null,
+        "maxMemoryMb": number_or_null,
+    }
+
+
+OVERRIDES = nothing_else(
+    {
+        "arguments": {"type": ["array", "null"], "items": TEXT},
+        "environment": {"type": ["object", "null"], "additionalProperties": TEXT},
+        "scheduledTime": TIME_OR_NULL,
+    }
+)
+PREVIEW = nothing_else(
+    {
+        "schedule": TEXT,
+        "scheduleTimeZone": TEXT_OR_NULL,
+        "count": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST, "default": 10},
+        "from": _words("The times are those after this one; default: now.", TIME_OR_NULL),
+    },
+    "schedule",
+)
+PREVIEWED = always({"next": {"type": "array", "items": TIME}, "description": TEXT})
+GRAPH = always(
+    {
+        "nodes": {"type": "array", "items": always({"name": TEXT, "state": TEXT})},
+        "edges": {"type": "array", "items": always({"parent": TEXT, "child": TEXT})},
+    }
+)
+LEADER = always(
+    {
+        "leader": TEXT_OR_NULL,
+        "epoch": WHOLE,
+        "since": TIME_OR_NULL,
+        "isLeader": _words("Whether the node that answers leads.", YES_OR_NO),
+        "address": TEXT,
+        "pool": TEXT,
+    }
+)
+READINESS = always({"ready": YES_OR_NO, "problems": TEXTS})
+
+
+def components() -> dict[str, Schema]:
+    """The shapes that are used more than once, by name."""
+    problem = always({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
+    problem["properties"]["field"] = _words("The field or parameter that is wrong.", TEXT)
+    following = _words("The cursor of the page after this one; null on the last.", TEXT_OR_NULL)
+    return {
+        "Job": _job(),
+        "JobPage": always({"jobs": {"type": "array", "items": reference("Job")}, "next": following}),
+        "Run": always(_run_fields()),
+        "RunDetail": always(
+            {**_run_fields(), "attempts": {"type": "array", "items": reference("Attempt")}},
+        ),
+        "RunPage": always({"runs": {"type": "array", "items": reference("Run")}, "next": following}),
+        "Attempt": always(_attempt_fields()),
+        "Problem": problem,
+    }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -17,9 +16,8 @@ from chronos_py.store import leadership, outbox
 from chronos_py.store.database import Database
 from chronos_py.store.leadership import SqlLease
 from chronos_py.store.tables import LeadershipRow
+from tests.store.background import WAIT, in_background
 from tests.store.building import NOW
-
-WAIT = 30.0
 
 
 def lease(database: Database, holder: str) -> SqlLease:
@@ -48,19 +46,6 @@ def notes(database: Database) -> list[int]:
 def lead_and_write(database: Database, epoch: int) -> None:
     with database.lead(epoch) as connection:
         outbox.put(connection, "led", {"epoch": epoch}, NOW)
-
-
-def in_background(work: Callable[[], object]) -> Future[object]:
-    future: Future[object] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (handed to whoever asks for the result)
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 # The lease

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -20,7 +21,7 @@ from chronos_py.api.requests import (
 )
 from chronos_py.api.schemas import KEPT_BY_SERVER
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import check_name, shown
+from chronos_py.model.document import Reader, check_name, shown
 from chronos_py.model.job import Job, Kind
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.jobs import Children
@@ -45,6 +46,14 @@ def add_routes(routes: Blueprint, app: Application) -> None:
         )
         following = found[limit - 1].job.name if len(found) > limit else None
         return jsonify(jobs=[job_document(summary) for summary in found[:limit]], next=following)
+
+    @routes.post("/jobs")
+    def save_jobs() -> Response:
+        body = json_object()
+        refuse_unknown_fields(body, ("jobs", "next"))  # a page as GET shows it may come back
+        documents = [_without_kept(each.document) for each in Reader(body).objects("jobs")]
+        saved = jobs.save_jobs(app, documents, person())
+        return jsonify(jobs=[{"name": job.name, "change": change, "revision": job.revision} for job, change in saved])
 
     @routes.get("/jobs/<name>")
     def get_job(name: str) -> Response:
@@ -78,7 +87,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
         )
 
 
-def _without_kept(document: dict[str, Any]) -> dict[str, Any]:
+def _without_kept(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document without what the server keeps, so that what GET shows may come back."""
     return {key: value for key, value in document.items() if key not in KEPT_BY_SERVER}
 

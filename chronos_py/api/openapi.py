@@ -76,6 +76,24 @@ def _accepted() -> dict[str, Schema]:
     return {"202": _with_headers(_answer("The run", reference("Run")), Location="The address of the run.")}
 
 
+_CHANGES: Schema = {
+    "type": "object",
+    "properties": {
+        "jobs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string"},
+                    "change": {"enum": ["created", "changed", "unchanged"]},
+                    "revision": {"type": "integer"},
+                },
+            },
+        }
+    },
+}
+
+
 def _job_paths() -> dict[str, Schema]:
     filters = (
         _query("q", {"type": "string"}, "A part of the name or the command, in any case."),
@@ -92,7 +110,17 @@ def _job_paths() -> dict[str, Schema]:
         "/api/jobs": {
             "get": _operation(
                 "listJobs", "List jobs", {"200": _answer("A page", reference("JobPage"))}, *filters, _LIMIT, _CURSOR
-            )
+            ),
+            "post": _operation(
+                "saveJobs",
+                "Create or replace several jobs: all of them or none",
+                {"200": _answer("What was done with each", _CHANGES)},
+                body={
+                    "type": "object",
+                    "required": ["jobs"],
+                    "properties": {"jobs": {"type": "array", "items": reference("Job")}},
+                },
+            ),
         },
         "/api/jobs/{name}": {
             "get": _operation("getJob", "A job", {"200": _job_answer("The job")}, _NAME, refusals=("400", "404")),

@@ -57,21 +57,10 @@ def show(client: Client, name: str) -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @with_server
 def apply(client: Client, paths: tuple[Path, ...]) -> None:
-    """Create or change jobs from JSON files, or folders of them. Parents go first."""
-    for document in parents_first(_read_all(paths)):
-        before = _revision(client, document["name"])
-        answer = client.call("PUT", job_path(document["name"]), body=document)
-        revision = answer.json()["revision"]
-        done = "created" if before is None else "unchanged" if before == revision else "changed"
-        click.echo(f"{document['name']}: {done}")
-
-
-def _revision(client: Client, name: str) -> int | None:
-    """The revision of a job, None when there is none of that name."""
-    for found in client.get("/api/jobs", q=name, limit=500)["jobs"]:
-        if found["name"] == name:
-            return int(found["revision"])
-    return None
+    """Create or change jobs from JSON files, or folders of them: all of them or, on any error, none."""
+    answer = client.call("POST", "/api/jobs", body={"jobs": _read_all(paths)}).json()
+    for job in answer["jobs"]:
+        click.echo(f"{job['name']}: {job['change']}")
 
 
 def _read_all(paths: tuple[Path, ...]) -> list[dict[str, Any]]:
@@ -93,21 +82,6 @@ def _read(file: Path) -> list[dict[str, Any]]:
         if not isinstance(document, dict) or not isinstance(document.get("name"), str):
             raise ServerError(f"{file} must hold a job, or a list of jobs, each with a name.")
     return documents
-
-
-def parents_first(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In an order in which each job's parents come before it; those in a cycle last, for the server to refuse."""
-    waiting = {document["name"]: document for document in documents}
-    ordered: list[dict[str, Any]] = []
-    while waiting:
-        ready = [
-            document
-            for document in waiting.values()
-            if not any(parent in waiting for parent in document.get("parents") or ())
-        ]
-        for document in ready or list(waiting.values()):
-            ordered.append(waiting.pop(document["name"]))
-    return ordered
 
 
 @job.command()

@@ -27,6 +27,21 @@ def find_cycle(parents_of: Mapping[str, Iterable[str]], child: str) -> list[str]
     return None
 
 
+def parents_first(parents_of: Mapping[str, Iterable[str]]) -> list[str]:
+    """The jobs of ``parents_of`` in an order in which each comes after those of its parents that are in it too.
+
+    Jobs in a cycle, and those below it, come last.
+    """
+    waiting = {job: set(parents) & parents_of.keys() for job, parents in parents_of.items()}
+    ordered: list[str] = []
+    while waiting:
+        ready = [job for job, parents in waiting.items() if not parents & waiting.keys()] or list(waiting)
+        for job in ready:
+            del waiting[job]
+        ordered += ready
+    return ordered
+
+
 def is_ready(parent_marks: Iterable[bool]) -> bool:
     """Whether a child may run: every parent has succeeded since the child last ran."""
     marks = list(parent_marks)

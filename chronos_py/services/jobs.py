@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
-from chronos_py.model.chain import find_cycle
+from chronos_py.model.chain import find_cycle, parents_first
 from chronos_py.model.document import complete, read_definition, shown
 from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.run import Reason, RunState, Trigger
@@ -20,6 +20,7 @@ from chronos_py.store import attempts, chains, jobs, runs
 from chronos_py.store.jobs import StoredSchedule
 
 Children = Literal["refuse", "detach", "convert"]
+Change = Literal["created", "changed", "unchanged"]
 
 # As ``if_revision``: whichever revision there is, but the job must exist.
 ANY_REVISION = -1
@@ -132,6 +133,42 @@ def save_job(
             saved = replace(saved, counters=counters)
     app.wake.all()
     return saved, job is None
+
+
+def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: str = "") -> list[tuple[Job, Change]]:
+    """Create or replace several jobs in one transaction, parents first: all of them or, on any error, none.
+
+    None is due before all are there, so a chain never begins without its later steps. Raises InvalidDefinition.
+    """
+    definitions = {definition.name: definition for definition in map(_read_one_of_many, documents)}
+    if len(definitions) < len(documents):
+        raise InvalidDefinition("name is the same for two of these jobs; give each its own.", "name")
+    by_name = {document["name"]: document for document in documents}
+    order = parents_first({name: definition.parents for name, definition in definitions.items()})
+    now = app.clock.now()
+    saved: list[tuple[Job, Change]] = []
+    with app.database.write() as connection:
+        chains.lock_definitions(connection)
+        for name in order:
+            before = jobs.find_job(connection, name, lock=True)
+            _store(connection, before, definitions[name], by_name[name], author, now)
+            after = require_job(connection, name)
+            saved.append((after, _change(before, after)))
+    app.wake.all()
+    return saved
+
+
+def _read_one_of_many(document: Mapping[str, Any]) -> Definition:
+    try:
+        return read_definition(document)
+    except InvalidDefinition as error:
+        raise InvalidDefinition(f"Job {shown(document.get('name'))}: {error}", error.field) from error
+
+
+def _change(before: Job | None, after: Job) -> Change:
+    if before is None:
+        return "created"
+    return "unchanged" if before.revision == after.revision else "changed"
 
 
 def patch_job(

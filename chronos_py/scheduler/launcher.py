@@ -11,7 +11,7 @@ from chronos_py.clock import Clock
 from chronos_py.errors import DatabaseUnavailable, Deposed
 from chronos_py.health import Health
 from chronos_py.model.environment import build_task
-from chronos_py.model.run import AttemptState, Reason
+from chronos_py.model.run import LIVE_ATTEMPT_STATES, AttemptState, Reason
 from chronos_py.model.task import Task
 from chronos_py.pools import LaunchLost, LaunchRefused, Permit, Pool, PoolUnavailable
 from chronos_py.scheduler.settler import Settler
@@ -110,7 +110,7 @@ class Launcher:
         # Only now, with the attempt reserved, does nobody else work on it: read how it really stands.
         with self._database.read() as connection:
             current = attempts.find_attempt(connection, live.attempt.run_id, live.attempt.number)
-        if current is not None and current.state is AttemptState.STARTING:
+        if current is not None and current.state in LIVE_ATTEMPT_STATES:
             logger.info("Recovering task %s of an earlier launch.", live.attempt.task_name)
             self._call(live, self._pool.recover, recovered=True)
 

@@ -87,7 +87,7 @@ class Watcher:
             if status is not None and status.state is TaskState.RUNNING:
                 if entry.attempt.state is AttemptState.STARTING or entry.attempt.started_at is None:
                     begun.append((entry, status))
-            elif entry.attempt.state is AttemptState.STARTING and (status is None or not status.is_final):
+            elif _is_in_doubt(entry, status):
                 self._launcher.recover(entry)  # does nothing while the launch is in flight
         if not begun:
             return
@@ -201,6 +201,13 @@ class Watcher:
         for task in settled:
             if not _keeps_its_name(task, now):
                 self._pool.forget(statuses[task.name].handle)
+
+
+def _is_in_doubt(entry: LiveAttempt, status: TaskStatus | None) -> bool:
+    """Whether nobody can say that the attempt was launched: a new leader, or this one, has to find out."""
+    if status is None:
+        return entry.attempt.state is AttemptState.STARTING
+    return status.state is TaskState.CREATED  # named, by whoever it was, and never started
 
 
 def _keeps_its_name(task: SettledTask, now: datetime) -> bool:

@@ -61,6 +61,10 @@ class ScriptedPool:
         return f"handle of {task.name}"
 
     def recover(self, task: Task, permit: Permit) -> str:
+        with self.lock:
+            known = self.statuses.get(task.name)
+            if known is not None and known.state is TaskState.CREATED:
+                del self.statuses[task.name]
         return self.submit(task, permit)
 
     def kill(self, handle: str, grace_seconds: float) -> None:

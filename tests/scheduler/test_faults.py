@@ -61,6 +61,18 @@ def test_a_lost_reply_starts_no_second_task(leader: Leader, pool: ScriptedPool, 
     assert leader.states("job") == [RunState.RUNNING]
 
 
+def test_a_task_that_was_named_but_never_started_is_launched_after_all(leader: Leader, pool: ScriptedPool) -> None:
+    leader.define("job")
+    run = runs.run_now(leader.application, "job")
+    name = f"chronos-test-{run.id}-1"
+    # Another leader took the name and died before the start: our submit finds it and starts nothing.
+    pool.statuses[name] = TaskStatus(name, f"handle of {name}", TaskState.CREATED)
+    leader.turn()
+    leader.turn()
+    assert pool.starts == [name]
+    assert leader.states("job") == [RunState.RUNNING]
+
+
 def test_a_pool_that_is_away_makes_tasks_unknown_not_failed(leader: Leader, pool: ScriptedPool) -> None:
     leader.define("job")
     run = runs.run_now(leader.application, "job")

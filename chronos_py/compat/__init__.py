@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
-
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from chronos_py.compat import graph, jobs, root
+from chronos_py.compat.answers import error
 from chronos_py.services import Application
 
 __all__ = ["blueprints", "error", "serves"]
@@ -34,11 +32,3 @@ def blueprints(app: Application) -> list[tuple[Blueprint, str]]:
 def serves(path: str) -> bool:
     """Whether a path belongs to this API."""
     return path in ROOT_PATHS or any(path == prefix or path.startswith(f"{prefix}/") for prefix in PREFIXES)
-
-
-def error(status: int, detail: str) -> Response:
-    """The original's error body. What is not found is a bad request there, and clients rely on that."""
-    if status in (404, 409, 412) and "not found" in detail:
-        status = 400
-    body = json.dumps({"message": detail, "status": HTTPStatus(status).phrase}, ensure_ascii=False)
-    return Response(body, status, content_type="application/json")

@@ -6,74 +6,42 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from chronos_py.compat.coercions import (
+    as_boolean,
+    as_number,
+    as_objects,
+    as_pairs,
+    as_text,
+    as_texts,
+    as_whole_number,
+    as_word,
+)
+from chronos_py.compat.schedules import milliseconds, restore_schedule, shown_schedule
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import complete, shown
+from chronos_py.model.document import shown
 from chronos_py.model.job import Counters, Job
-from chronos_py.model.schedule import parse_schedule
-from chronos_py.model.schedule.iso8601 import RepeatingInterval
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.schedule.period import parse_seconds
+
+Document = dict[str, Any]
 
 COUNTERS = ("successCount", "errorCount", "errorsSinceLastSuccess", "lastSuccess", "lastError")
 RESOURCES = {"cpus": 0.1, "mem": 128, "disk": 256}
+DEFAULT_EPSILON = "PT60S"
 # Zones that old clients send to say "none"; the original took every unknown one for UTC.
-NO_ZONE = frozenset({"", "null", "LMT"})
+NO_ZONE = frozenset({"", "LMT"})
 
-
-def _text(value: object) -> str:
-    if value is None or value == "null":
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else ""
-
-
-def _boolean(value: object) -> bool:
-    if isinstance(value, str):
-        return value.lower() == "true"
-    return bool(value) if isinstance(value, bool | int | float) else False
-
-
-def _integer(value: object) -> int:
-    return int(_number(value))
-
-
-def _number(value: object) -> float:
-    try:
-        number = float(value) if isinstance(value, str | int | float) else 0.0
-    except ValueError:
-        return 0.0
-    return number if abs(number) < 1e15 else 0.0
-
-
-def _texts(value: object) -> list[str]:
-    return [_text(item) for item in value] if isinstance(value, list) else []
-
-
+_WORDS = "command description owner ownerName runAsUser executor executorFlags taskInfoData schedule scheduleTimeZone"
+_BOOLEANS = "shell disabled concurrent softError highPriority dataProcessingJobType async"
 _COERCIONS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(
-        (
-            "name",
-            "command",
-            "description",
-            "owner",
-            "ownerName",
-            "runAsUser",
-            "executor",
-            "executorFlags",
-            "taskInfoData",
-            "schedule",
-            "scheduleTimeZone",
-        ),
-        _text,
-    ),
-    **dict.fromkeys(
-        ("shell", "disabled", "concurrent", "softError", "highPriority", "dataProcessingJobType", "async"), _boolean
-    ),
-    "retries": _integer,
-    "maxCompletionTime": _integer,
-    **dict.fromkeys(("arguments", "parents", "uris"), _texts),
+    "name": as_text,
+    **dict.fromkeys(_WORDS.split(), as_word),
+    **dict.fromkeys(_BOOLEANS.split(), as_boolean),
+    **dict.fromkeys(("retries", "maxCompletionTime"), as_whole_number),
+    **dict.fromkeys(("arguments", "parents", "uris"), as_texts),
 }
-# Fields of 3.x in the order in which the original prints them, with what it prints where nothing was given.
-_ORDER: Mapping[str, Any] = {
+# The fields of 3.x in the order in which the original prints them, with what it prints where nothing was given.
+_PRINTED_3: Mapping[str, Any] = {
     "name": "",
     "command": "",
     "shell": True,
@@ -88,9 +56,7 @@ _ORDER: Mapping[str, Any] = {
     "errorCount": 0,
     "lastSuccess": "",
     "lastError": "",
-    "cpus": 0.1,
-    "disk": 256,
-    "mem": 128,
+    **{name: RESOURCES[name] for name in ("cpus", "disk", "mem")},
     "disabled": False,
     "softError": False,
     "dataProcessingJobType": False,
@@ -104,160 +70,196 @@ _ORDER: Mapping[str, Any] = {
     "concurrent": False,
     "maxCompletionTime": 0,
 }
-# Kept by the server, never part of the stored document.
-_SHOWN_ONLY = frozenset(COUNTERS)
+# Those of 2.x beside them, each with the field that it comes after.
+_ONLY_2 = {"shell": ("epsilon", DEFAULT_EPSILON), "description": ("async", False)}
+_CONTAINER_3: Mapping[str, Any] = {
+    "type": "DOCKER",
+    "image": None,
+    "network": "HOST",
+    "networkName": None,
+    "networkInfos": [],
+    "volumes": [],
+    "forcePullImage": False,
+    "parameters": [],
+}
 
 
-def read_document(body: Mapping[str, Any]) -> tuple[dict[str, Any], Counters | None]:
-    """A strict job document from a lenient one, and the counters where the body brings them.
+def read_document(body: Mapping[str, Any], present: Job | None) -> tuple[Document, Counters | None]:
+    """A strict job document from a lenient one, and the counters where the body brings some.
 
-    Raises InvalidDefinition for what even the original could not read.
+    ``present`` is the job that it replaces. Raises InvalidDefinition for what even the original could not read.
     """
-    document: dict[str, Any] = {}
-    for name, value in body.items():
-        if name not in _SHOWN_ONLY:
-            document[name] = _COERCIONS[name](value) if name in _COERCIONS else value
+    document = {
+        name: _COERCIONS[name](value) if name in _COERCIONS else value
+        for name, value in body.items()
+        if name not in COUNTERS
+    }
     if not document.get("name"):
         raise InvalidDefinition("name is missing; give the job a name.", "name")
     for resource, default in RESOURCES.items():
         if resource in document:
-            document[resource] = _number(document[resource]) or default
-    document["environmentVariables"] = _pairs(body, "environmentVariables", "name")
+            document[resource] = as_number(document[resource]) or default
+    document["environmentVariables"] = as_pairs(body.get("environmentVariables"), "environmentVariables", "name")
+    _read_files(document)
     _read_container(document)
+    _read_epsilon(document, present)
+    if document.get("concurrent"):
+        document.pop("overlap", None)
     if document.get("scheduleTimeZone") in NO_ZONE:
-        document.pop("scheduleTimeZone", None)
+        del document["scheduleTimeZone"]
     if document.get("parents"):
         document.pop("schedule", None)
         document.pop("scheduleTimeZone", None)
-    if document.get("uris") and document.get("fetch"):
+    if present is not None:
+        restore_schedule(document, present)
+    return document, _read_counters(body, present)
+
+
+def _read_files(document: Document) -> None:
+    """``uris`` and ``fetch`` exclude each other, but a job that was shown comes back with one mirroring the other."""
+    uris, fetch = document.get("uris") or [], as_objects(document.get("fetch"), "fetch")
+    if "fetch" in document:
+        document["fetch"] = fetch
+    if not uris or not fetch:
+        return
+    if fetch == _fetch_of(uris):
+        document["fetch"] = []
+    elif uris == _uris_of(fetch):
+        document["uris"] = []
+    else:
         raise InvalidDefinition(
             f"Tried to add both uri (deprecated) and fetch parameters on {document['name']}", "fetch"
         )
-    if document.get("epsilon") is not None and document.get("startDeadline") is None:
-        document["startDeadline"] = document["epsilon"]
-    return document, _read_counters(body)
 
 
-def _pairs(body: Mapping[str, Any], field: str, key: str) -> list[dict[str, str]]:
-    pairs = body.get(field) or []
-    if not isinstance(pairs, list) or not all(isinstance(pair, dict) for pair in pairs):
-        raise InvalidDefinition(f"{field} is {shown(pairs)} but must be a list of objects.", field)
-    return [{key: _text(pair.get(key)), "value": _text(pair.get("value"))} for pair in pairs]
+def _fetch_of(uris: list[str]) -> list[Document]:
+    return [{"uri": uri, "extract": True, "executable": False, "cache": False} for uri in uris]
 
 
-def _read_container(document: dict[str, Any]) -> None:
+def _uris_of(fetch: list[Document]) -> list[str]:
+    return [as_text(file.get("uri")) for file in fetch]
+
+
+def _read_container(document: Document) -> None:
     """Type in any case; a container without an image is no container, as in the original."""
     container = document.get("container")
-    if not isinstance(container, dict) or not _text(container.get("image")):
+    if not isinstance(container, dict) or not as_word(container.get("image")):
         document.pop("container", None)
         return
-    kind = (_text(container.get("type")) or "DOCKER").upper()
+    kind = (as_word(container.get("type")) or "DOCKER").upper()
     if kind not in ("DOCKER", "MESOS"):
-        raise InvalidDefinition(f"container.type is {shown(container['type'])} but must be DOCKER or MESOS.", "type")
-    container = {**container, "type": kind, "forcePullImage": _boolean(container.get("forcePullImage"))}
-    container["network"] = _text(container.get("network")) or "HOST"
-    container["parameters"] = _pairs(container, "parameters", "key")
-    if container.get("volumes") is None:
-        container["volumes"] = []
-    document["container"] = container
+        raise InvalidDefinition(
+            f"container.type is {shown(container['type'])} but must be DOCKER or MESOS.", "container.type"
+        )
+    volumes = as_objects(container.get("volumes"), "container.volumes")
+    document["container"] = {
+        **container,
+        "type": kind,
+        "network": as_word(container.get("network")) or "HOST",
+        "networkName": as_word(container.get("networkName")),
+        "forcePullImage": as_boolean(container.get("forcePullImage")),
+        # Strict clients read a volume as texts: what is null is left out.
+        "volumes": [{name: value for name, value in volume.items() if value is not None} for volume in volumes],
+        "parameters": as_pairs(container.get("parameters"), "container.parameters", "key"),
+    }
 
 
-def _read_counters(body: Mapping[str, Any]) -> Counters | None:
+def _read_epsilon(document: Document, present: Job | None) -> None:
+    """2.x's ``epsilon`` is our ``startDeadline``. The default that was only shown comes back without a meaning."""
+    epsilon = document.get("epsilon")
+    was_only_shown = present is not None and "epsilon" not in present.document and epsilon == DEFAULT_EPSILON
+    if epsilon in (None, "", "null") or was_only_shown:
+        document.pop("epsilon", None)
+        return
+    if parse_seconds(epsilon) is None:
+        raise InvalidDefinition(f"epsilon is {shown(epsilon)} but must be an ISO 8601 duration.", "epsilon")
+    if document.get("startDeadline") is None:
+        document["startDeadline"] = epsilon
+
+
+def _read_counters(body: Mapping[str, Any], present: Job | None) -> Counters | None:
+    """The counters of the body; those that it does not bring stay as they are."""
     if not any(name in body for name in COUNTERS):
         return None
+    kept = Counters() if present is None else present.counters
+
+    def count(name: str, value: int) -> int:
+        return max(0, as_whole_number(body[name])) if name in body else value
+
+    def moment(name: str, value: datetime | None) -> datetime | None:
+        return _moment(as_text(body[name]), value) if name in body else value
+
     return Counters(
-        success_count=max(0, _integer(body.get("successCount"))),
-        error_count=max(0, _integer(body.get("errorCount"))),
-        errors_since_last_success=max(0, _integer(body.get("errorsSinceLastSuccess"))),
-        last_success=_moment(body.get("lastSuccess")),
-        last_error=_moment(body.get("lastError")),
+        success_count=count("successCount", kept.success_count),
+        error_count=count("errorCount", kept.error_count),
+        errors_since_last_success=count("errorsSinceLastSuccess", kept.errors_since_last_success),
+        last_success=moment("lastSuccess", kept.last_success),
+        last_error=moment("lastError", kept.last_error),
     )
 
 
-def _moment(value: object) -> datetime | None:
+def _moment(text: str, kept: datetime | None) -> datetime | None:
+    """An instant; the one that is kept where the text is its shown form, which ends at milliseconds."""
+    if kept is not None and text == milliseconds(kept):
+        return kept
     try:
-        moment = datetime.fromisoformat(_text(value))
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the original takes any text here
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _milliseconds(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def write_document(job: Job, generation: str) -> dict[str, Any]:
+def write_document(job: Job, generation: str) -> Document:
     """A job as the original shows it. ``generation`` is "2" or "3"."""
-    stored = job.document
-    kept = {
-        "successCount": job.counters.success_count,
-        "errorCount": job.counters.error_count,
-        "errorsSinceLastSuccess": job.counters.errors_since_last_success,
-        "lastSuccess": _milliseconds(job.counters.last_success),
-        "lastError": _milliseconds(job.counters.last_error),
-    }
-    full = {name: kept.get(name, stored.get(name)) for name in _ORDER}
-    document = {name: _ORDER[name] if value is None else value for name, value in full.items()}
-    if generation == "2":
-        document["epsilon"] = stored.get("epsilon", "PT60S")
-        document["async"] = stored.get("async", False)
-    _mirror_uris(document)
-    if stored.get("container"):
-        document["container"] = _write_container(stored["container"], generation)
-    document["constraints"] = stored.get("constraints") or []
-    native = complete(stored)
-    document.update({name: value for name, value in native.items() if name not in document and name in stored})
-    document.pop("schedule", None)
-    document.pop("scheduleTimeZone", None)
-    document.pop("parents", None)
+    given = {name: value for name, value in job.document.items() if value is not None}
+    given.update(_counters(job.counters), concurrent=job.definition.overlap is Overlap.ALLOW)
+    document: Document = {}
+    for name, default in _PRINTED_3.items():
+        document[name] = given.get(name, default)
+        if generation == "2" and name in _ONLY_2:
+            older, older_default = _ONLY_2[name]
+            document[older] = given.get(older, older_default)
+    if document["fetch"]:
+        document["uris"] = _uris_of(document["fetch"])
+    else:
+        document["fetch"] = _fetch_of(document["uris"])
+    if "container" in given:
+        document["container"] = _write_container(given["container"], generation)
+    document["constraints"] = given.get("constraints", [])
+    hidden = {*document, "container", "schedule", "scheduleTimeZone", "parents", *_said_otherwise(given)}
+    document.update({name: value for name, value in given.items() if name not in hidden})
     if job.definition.parents:
         document["parents"] = list(job.definition.parents)
-    elif job.definition.schedule:
-        document["schedule"] = advanced_schedule(job)
-        document["scheduleTimeZone"] = job.definition.schedule_time_zone
     else:
-        document["parents"] = []
+        document["schedule"] = shown_schedule(job)
+        document["scheduleTimeZone"] = job.definition.schedule_time_zone
     return document
 
 
-def _mirror_uris(document: dict[str, Any]) -> None:
-    fetch, uris = document["fetch"] or [], document["uris"] or []
-    if not fetch:
-        document["fetch"] = [{"uri": uri, "extract": True, "executable": False, "cache": False} for uri in uris]
-    else:
-        document["uris"] = [item.get("uri", "") for item in fetch if isinstance(item, dict)]
+def _said_otherwise(given: Mapping[str, Any]) -> set[str]:
+    """Fields of ours that one of the original's says already: a client that changes that one means both."""
+    fields = set()
+    if given.get("overlap") != Overlap.FORBID_SKIP:
+        fields.add("overlap")
+    if "epsilon" in given and given.get("startDeadline") == given["epsilon"]:
+        fields.add("startDeadline")
+    return fields
 
 
-def _write_container(container: Mapping[str, Any], generation: str) -> dict[str, Any]:
-    first = ("type", "image", "network", "networkName", "networkInfos", "volumes", "forcePullImage", "parameters")
-    defaults = {"networkInfos": [], "volumes": [], "forcePullImage": False, "parameters": [], "type": "DOCKER"}
-    full = {**defaults, **container}
-    ordered = {name: full[name] for name in first if full.get(name) is not None}
-    ordered.update({name: value for name, value in full.items() if name not in ordered})
+def _counters(counters: Counters) -> Document:
+    return {
+        "successCount": counters.success_count,
+        "errorCount": counters.error_count,
+        "errorsSinceLastSuccess": counters.errors_since_last_success,
+        "lastSuccess": "" if counters.last_success is None else milliseconds(counters.last_success),
+        "lastError": "" if counters.last_error is None else milliseconds(counters.last_error),
+    }
+
+
+def _write_container(container: Mapping[str, Any], generation: str) -> Document:
+    full = {name: container.get(name) or default for name, default in _CONTAINER_3.items()}
     if generation == "2":
-        ordered["type"] = str(ordered["type"]).lower()
+        full["type"] = str(full["type"]).lower()
+    ordered = {name: value for name, value in full.items() if value is not None}
+    ordered.update({name: value for name, value in container.items() if name not in full and value is not None})
     return ordered
-
-
-def advanced_schedule(job: Job) -> str:
-    """The schedule with its next start and the repetitions that are left; cron text as it was written.
-
-    The original rewrites the stored text after every launch, and clients read the next run from it.
-    """
-    definition = job.definition
-    schedule = parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name)
-    if not isinstance(schedule, RepeatingInterval) or (job.next_due is None and job.repetitions_left != 0):
-        return definition.schedule
-    head, start, period = definition.schedule.split("/", 2)
-    left = "" if job.repetitions_left is None else str(job.repetitions_left)
-    if job.next_due is not None:
-        start = job.next_due.astimezone(schedule.zone).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{head[0]}{left}/{start}/{period}"
-
-
-def restore_schedule(document: dict[str, Any], job: Job | None) -> None:
-    """A schedule that comes back as we showed it is the one that is stored: put that in, so that nothing restarts."""
-    if job is not None and job.definition.schedule and document.get("schedule") == advanced_schedule(job):
-        document["schedule"] = job.definition.schedule

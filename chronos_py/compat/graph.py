@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 
-from chronos_py.compat.answers import json_answer
-from chronos_py.compat.documents import advanced_schedule, write_document
-from chronos_py.errors import NotFound
+from chronos_py.compat.answers import json_answer, text_answer
+from chronos_py.compat.documents import write_document
+from chronos_py.compat.schedules import shown_schedule
+from chronos_py.model.document import shown
 from chronos_py.model.job import last_outcome
 from chronos_py.services import Application, jobs
 from chronos_py.services.cluster import view_graph
@@ -18,10 +20,10 @@ def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
     def csv() -> Response:
         lines = [
             f"node,{summary.job.name},{last_outcome(summary.job.counters)},{state(summary, generation)}\n"
-            for summary in jobs.list_jobs(app)
+            for summary in jobs.list_jobs(app, last_runs=0)
         ]
         lines += [f"link,{parent},{child}\n" for parent, child in view_graph(app).edges]
-        return Response("".join(lines), content_type="text/plain")
+        return text_answer("".join(lines))
 
     @routes.get("/graph/dot")
     def dot() -> Response:
@@ -29,17 +31,18 @@ def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
         numbers = {name: number for number, name in enumerate(graph.nodes, 1)}
         lines = [f'  {number} [ label="{name}" ];\n' for name, number in numbers.items()]
         lines += [f"  {numbers[parent]} -> {numbers[child]};\n" for parent, child in graph.edges]
-        return Response("".join(["digraph G {\n", *lines, "}\n"]), content_type="text/plain")
+        return text_answer("".join(["digraph G {\n", *lines, "}\n"]))
 
     @routes.get("/jobs/summary")
     def summary() -> Response:
-        return json_answer({"jobs": [_summary(found, generation) for found in jobs.list_jobs(app)]})
+        found = jobs.list_jobs(app, last_runs=0)
+        return json_answer({"jobs": [_summary(each, generation) for each in found]})
 
     @routes.get("/jobs/search")
     def search() -> Response:
         wanted = {key: request.args.get(key, "").lower() for key in ("name", "command", "any")}
-        found = [found.job for found in jobs.list_jobs(app) if _matches(found, wanted)]
-        offset, limit = _slice("offset", 0), _slice("limit", 10)
+        offset, limit = _whole_number("offset", 0), _whole_number("limit", 10)
+        found = [each.job for each in jobs.list_jobs(app, last_runs=0) if _matches(each, wanted)]
         return json_answer([write_document(job, generation) for job in found[offset : offset + limit]])
 
 
@@ -56,7 +59,7 @@ def _summary(summary: JobSummary, generation: str) -> dict[str, object]:
         "name": job.name,
         "status": last_outcome(job.counters),
         "state": state(summary, generation),
-        "schedule": advanced_schedule(job) if job.definition.schedule else "",
+        "schedule": "" if job.definition.parents else shown_schedule(job),
         "parents": list(job.definition.parents),
         "disabled": job.definition.disabled,
     }
@@ -64,17 +67,15 @@ def _summary(summary: JobSummary, generation: str) -> dict[str, object]:
 
 def _matches(summary: JobSummary, wanted: dict[str, str]) -> bool:
     name, command = summary.job.name.lower(), summary.job.definition.command.lower()
-    return (
-        wanted["name"] in name
-        and wanted["command"] in command
-        and (wanted["any"] in name or wanted["any"] in command)
-    )
+    is_somewhere = wanted["any"] in name or wanted["any"] in command
+    return wanted["name"] in name and wanted["command"] in command and is_somewhere
 
 
-def _slice(name: str, default: int) -> int:
+def _whole_number(name: str, default: int) -> int:
+    """A parameter of the search. What is no number is not found, as in the original."""
     text = request.args.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit():
-        raise NotFound(f"{name} must be a whole number.")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound(f"{name} is {shown(text)} but must be a whole number.")
     return int(text)

@@ -9,11 +9,14 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from chronos_py.compat.answers import done, json_answer
-from chronos_py.compat.documents import read_document, restore_schedule, write_document
+from chronos_py.compat.coercions import as_text
+from chronos_py.compat.documents import read_document, write_document
 from chronos_py.errors import InvalidDefinition, NotFound
 from chronos_py.model.document import shown
+from chronos_py.model.job import Definition, Job
 from chronos_py.model.run import Overrides
 from chronos_py.services import Application, jobs, runs
+from chronos_py.services.bodies import parse_json_object
 
 
 def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
@@ -22,8 +25,9 @@ def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
 
     @routes.put("/job/<name>")
     def run_job(name: str) -> Response:
-        arguments = request.args.get("arguments")
-        overrides = None if not arguments else Overrides(tuple(_split(arguments)))
+        overrides = None
+        if arguments := request.args.get("arguments"):
+            overrides = Overrides(_arguments(arguments, jobs.get_job(app, name).job.definition))
         runs.run_now(app, name, overrides, _person(), even_if_disabled=False)
         return done()
 
@@ -43,7 +47,11 @@ def _add_writes(routes: Blueprint, app: Application) -> None:
     def save_scheduled() -> Response:
         body = _body()
         if body.get("parents"):
-            raise InvalidDefinition("parents is given; send dependent jobs to dependency.", "parents")
+            raise InvalidDefinition(
+                f"parents is {shown(body['parents'])}, but iso8601 takes jobs with a schedule;"
+                " send dependent jobs to dependency.",
+                "parents",
+            )
         if not body.get("schedule"):
             body["schedule"] = "R1//PT24H"  # neither schedule nor parents means: once, now
         return _save(app, body)
@@ -53,13 +61,16 @@ def _add_writes(routes: Blueprint, app: Application) -> None:
         body = _body()
         if not body.get("parents"):
             raise InvalidDefinition("Error, parent does not exist: parents is empty; name at least one.", "parents")
+        if not isinstance(body["parents"], list):
+            raise InvalidDefinition(f"parents is {shown(body['parents'])} but must be a list of names.", "parents")
         return _save(app, body)
 
 
 def _add_reads(routes: Blueprint, app: Application, generation: str) -> None:
     @routes.get("/jobs")
     def list_jobs() -> Response:
-        return json_answer([write_document(summary.job, generation) for summary in jobs.list_jobs(app)])
+        found = jobs.list_jobs(app, last_runs=0)
+        return json_answer([write_document(summary.job, generation) for summary in found])
 
     @routes.get("/job/<name>")
     def get_job(name: str) -> Response:
@@ -67,35 +78,35 @@ def _add_reads(routes: Blueprint, app: Application, generation: str) -> None:
 
 
 def _save(app: Application, body: dict[str, Any]) -> Response:
-    document, counters = read_document(body)
-    try:
-        present = jobs.get_job(app, document["name"]).job
-    except NotFound:
-        present = None
-    restore_schedule(document, present)
+    document, counters = read_document(body, _present(app, as_text(body.get("name"))))
     jobs.save_job(app, document, _person(), counters=counters)
     return done()
 
 
+def _present(app: Application, name: str) -> Job | None:
+    try:
+        return jobs.get_job(app, name).job
+    except NotFound:
+        return None
+
+
 def _body() -> dict[str, Any]:
-    """The body, which has to be announced as JSON, like the original asks. Raises InvalidDefinition."""
+    """The body, which has to be announced as JSON, as the original asks."""
     if not request.is_json:
         raise UnsupportedMediaType(
             f"Content-Type is {shown(request.content_type or '')} but must be application/json."
         )
-    body = request.get_json(silent=True)
-    if body is None:
-        raise InvalidDefinition("The request body is not JSON; send a job as a JSON object.")
-    if not isinstance(body, dict):
-        raise InvalidDefinition(f"The request body is {shown(body)} but must be a JSON object.")
-    return body
+    return parse_json_object(request.get_data())
 
 
-def _split(arguments: str) -> list[str]:
+def _arguments(text: str, definition: Definition) -> tuple[str, ...]:
+    """A shell line gets them as they are, behind it; a program gets them one by one."""
+    if definition.shell and definition.command:
+        return (text,)
     try:
-        return shlex.split(arguments)
-    except ValueError:
-        return [arguments]
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise InvalidDefinition(f"arguments is {shown(text)}, which has an open quote.", "arguments") from error
 
 
 def _person() -> str:

@@ -271,6 +271,8 @@ def _next_schedule(
     """
     if not definition.schedule:
         return None
+    # An open start is shown to the millisecond; a finer one would make other occurrences when it comes back.
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     schedule = parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name)
     written = (definition.schedule, definition.schedule_time_zone)
     if previous is not None and (previous.expression, previous.time_zone) == written:

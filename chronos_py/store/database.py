@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -24,6 +26,7 @@ from chronos_py.errors import ConfigurationError, DatabaseUnavailable, Deposed
 from chronos_py.store.tables import LeadershipRow
 
 CONNECT_SECONDS = 5
+BUSY_SECONDS = 30
 # A leader stopped in the middle of a transaction must not keep its locks: PostgreSQL ends the session.
 IDLE_TRANSACTION_SECONDS = 5
 _BEGIN = "chronos_begin"
@@ -127,6 +130,22 @@ def _shown(text: str) -> str:
     return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", text)
 
 
+def _enter_wal(cursor: sqlite3.Cursor) -> None:
+    """Only the first connection to a new file has something to change; others may come in that very moment.
+
+    SQLite refuses them at once then, whatever its busy timeout.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -135,15 +154,16 @@ def _create_sqlite_engine(url: str) -> Engine:
     parsed = make_url(url)
     if not parsed.database or parsed.database == ":memory:":
         raise ConfigurationError(f'database-url "{url}" names no file; a scheduler must not forget: name one.')
-    engine = create_engine(parsed, pool_size=16, max_overflow=16, connect_args={"timeout": 30})
+    engine = create_engine(parsed, pool_size=16, max_overflow=16, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, in the kind that is wanted
         cursor = connection.cursor()
         connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows ASCII only
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
+        _enter_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine, "begin")

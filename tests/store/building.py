@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from chronos_py.model.document import read_definition
-from chronos_py.model.run import Attempt, RunState, Trigger
+from chronos_py.model.run import Attempt, Run, RunState, Trigger
 from chronos_py.store import attempts, jobs, runs
 from chronos_py.store.runs import NewRun
 from chronos_py.store.tables import RunRow
@@ -56,7 +56,7 @@ def add_attempt(connection: Connection, run_id: int, number: int = 1, pool: str 
     return attempts.insert_attempt(connection, run_id, number, revision, f"task-{run_id}-{number}", pool, 1, NOW)
 
 
-def stored_run(connection: Connection, run_id: int) -> runs.Run:
+def stored_run(connection: Connection, run_id: int) -> Run:
     run = runs.find_run(connection, run_id)
     assert run is not None
     return run

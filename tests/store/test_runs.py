@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -107,30 +106,25 @@ def test_a_row_of_missed_occurrences(database: Database) -> None:
     assert uncounted.occurrences is None
 
 
-MOVES: dict[RunState, Callable[[Connection, int], bool]] = {
-    RunState.STARTING: lambda connection, run_id: runs.start_run(connection, run_id, 3, 2),
-    RunState.RUNNING: lambda connection, run_id: runs.mark_run_running(connection, run_id, later(5)),
-    RunState.WAITING_RETRY: lambda connection, run_id: runs.await_retry(
-        connection, run_id, later(60), Reason.EXIT, "words"
-    ),
-    **{
-        state: lambda connection, run_id, state=state: runs.end_run(
-            connection, run_id, state, Reason.EXIT, "words", later(9)
-        )
-        for state in FINAL_RUN_STATES
-    },
-}
+def move(connection: Connection, run_id: int, target: RunState) -> bool:
+    if target is RunState.STARTING:
+        return runs.start_run(connection, run_id, 3, 2)
+    if target is RunState.RUNNING:
+        return runs.mark_run_running(connection, run_id, later(5))
+    if target is RunState.WAITING_RETRY:
+        return runs.await_retry(connection, run_id, later(60), Reason.EXIT, "words")
+    return runs.end_run(connection, run_id, target, Reason.EXIT, "words", later(9))
 
 
 @pytest.mark.parametrize("state", list(RunState))
 def test_a_run_moves_as_the_state_table_says(database: Database, state: RunState) -> None:
     with database.write() as connection:
         job_id = add_job(connection)
-        for target, move in MOVES.items():
+        for target in set(RunState) - {RunState.QUEUED}:  # it is born so
             run_id = add_run(connection, job_id, state)
             before = stored_run(connection, run_id)
             allowed = target in RUN_TRANSITIONS[state]
-            assert move(connection, run_id) is allowed, f"{state} -> {target}"
+            assert move(connection, run_id, target) is allowed, f"{state} -> {target}"
             after = stored_run(connection, run_id)
             assert after.state is (target if allowed else state)
             assert allowed or after == before, "a refused move changes nothing"
@@ -140,7 +134,7 @@ def one_run(database: Database, state: RunState, *moves: RunState) -> Run:
     with database.write() as connection:
         run_id = add_run(connection, add_job(connection), state)
         for target in moves:
-            assert MOVES[target](connection, run_id)
+            assert move(connection, run_id, target)
         return stored_run(connection, run_id)
 
 

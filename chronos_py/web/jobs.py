@@ -1,0 +1,86 @@
+"""The list of jobs, the page of one, and what can be done there."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as Redirect
+
+from chronos_py.model.document import complete
+from chronos_py.services import Application, jobs, runs
+from chronos_py.services.jobs import Children, JobSummary
+from chronos_py.services.schedules import preview_schedule
+from chronos_py.web.answers import page, person
+
+PAGE = 50
+HISTORY = 25
+
+
+def state_of(summary: JobSummary) -> str:
+    if summary.active:
+        return "running"
+    if summary.waiting:
+        return "queued"
+    return "paused" if summary.job.definition.disabled else "idle"
+
+
+def add_routes(routes: Blueprint, app: Application) -> None:
+    @routes.get("/")
+    def list_jobs() -> Response:
+        text, after = request.args.get("q", ""), request.args.get("after", "")
+        shown = request.args.get("show", "")
+        disabled = {"paused": True, "active": False}.get(shown)
+        found = jobs.list_jobs(app, text, disabled, after, PAGE + 1)
+        following = found[PAGE - 1].job.name if len(found) > PAGE else None
+        rows = [(summary, state_of(summary)) for summary in found[:PAGE]]
+        return page("jobs.html", rows=rows, text=text, shown=shown, after=after, following=following)
+
+    @routes.get("/jobs/<name>")
+    def show_job(name: str) -> Response:
+        summary = jobs.get_job(app, name)
+        definition = summary.job.definition
+        following = []
+        if definition.schedule and not definition.disabled and summary.job.repetitions_left != 0:
+            following = preview_schedule(app, definition.schedule, definition.schedule_time_zone, 5).next
+        document = json.dumps(complete(summary.job.document), indent=2, ensure_ascii=False)
+        return page(
+            "job.html",
+            summary=summary,
+            job=summary.job,
+            state=state_of(summary),
+            following=following,
+            runs=runs.list_runs(app, name, limit=HISTORY),
+            document=document,
+        )
+
+    @routes.post("/jobs/<name>/run")
+    def force_run(name: str) -> Redirect:
+        run = runs.run_now(app, name, requested_by=person())
+        return redirect(f"/runs/{run.id}", 303)
+
+    @routes.post("/jobs/<name>/pause")
+    def pause(name: str) -> Redirect:
+        jobs.patch_job(app, name, {"disabled": True}, person())
+        return redirect(address(name), 303)
+
+    @routes.post("/jobs/<name>/resume")
+    def resume(name: str) -> Redirect:
+        jobs.patch_job(app, name, {"disabled": False}, person())
+        return redirect(address(name), 303)
+
+    @routes.get("/jobs/<name>/delete")
+    def ask_to_delete(name: str) -> str:
+        return render_template("job_delete.html", summary=jobs.get_job(app, name))
+
+    @routes.post("/jobs/<name>/delete")
+    def delete(name: str) -> Redirect:
+        wanted = request.form.get("children", "")
+        children: Children = "convert" if wanted == "convert" else "detach" if wanted == "detach" else "refuse"
+        jobs.delete_job(app, name, person(), children)
+        return redirect("/", 303)
+
+
+def address(name: str) -> str:
+    return f"/jobs/{quote(name, safe='')}"

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from chronos_py.model.document import complete
+from chronos_py.model.job import last_outcome
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.jobs import Children, JobSummary
 from chronos_py.services.schedules import preview_schedule
@@ -18,12 +19,18 @@ PAGE = 50
 HISTORY = 25
 
 
+OUTCOMES = {"success": "succeeded", "failure": "failed", "fresh": "fresh"}
+
+
 def state_of(summary: JobSummary) -> str:
+    """What the job does now; when it does nothing, how it ended last."""
     if summary.active:
         return "running"
     if summary.waiting:
         return "queued"
-    return "paused" if summary.job.definition.disabled else "idle"
+    if summary.job.definition.disabled:
+        return "paused"
+    return OUTCOMES[last_outcome(summary.job.counters)]
 
 
 def add_routes(routes: Blueprint, app: Application) -> None:

@@ -58,10 +58,12 @@ def relative(value: datetime | None, now: datetime) -> Markup:
 
 
 def span(value: timedelta | None) -> str:
-    """A duration in its two largest units, under ten seconds with a tenth."""
+    """A duration in its two largest units; a short one with a tenth, or in milliseconds."""
     if value is None:
         return "–"
     seconds = value.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     parts, rest = [], int(seconds)

@@ -16,7 +16,7 @@ from chronos_py.compat.coercions import (
     as_whole_number,
     as_word,
 )
-from chronos_py.compat.schedules import milliseconds, restore_schedule, shown_schedule
+from chronos_py.compat.schedules import milliseconds, refuse_old_start, restore_schedule, shown_schedule
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.document import shown
 from chronos_py.model.job import Counters, Job
@@ -110,8 +110,8 @@ def read_document(body: Mapping[str, Any], present: Job | None) -> tuple[Documen
     if document.get("parents"):
         document.pop("schedule", None)
         document.pop("scheduleTimeZone", None)
-    if present is not None:
-        restore_schedule(document, present)
+    if present is None or not restore_schedule(document, present):
+        refuse_old_start(document)
     return document, _read_counters(body, present)
 
 

@@ -6,12 +6,18 @@ text that was written, with its anchor, and show the other form; where it comes 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from chronos_py.errors import ScheduleError
+from chronos_py.model.document import shown
 from chronos_py.model.job import Job
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.model.schedule.iso8601 import RepeatingInterval
+
+_STARTS_IN = re.compile(r"R\d*/(\d{4})")
 
 
 def milliseconds(moment: datetime, zone: tzinfo = UTC) -> str:
@@ -38,14 +44,30 @@ def shown_schedule(job: Job) -> str:
     return f"R{repetitions}/{milliseconds(start, schedule.zone)}/{period}"
 
 
-def restore_schedule(document: dict[str, Any], job: Job) -> None:
-    """Put the stored schedule in where ``document`` brings back the form that was shown, so that nothing restarts."""
+def refuse_old_start(document: Mapping[str, Any]) -> None:
+    """The original takes no start before 1970. Raises ScheduleError."""
+    text = document.get("schedule", "")
+    year = _STARTS_IN.match(text)
+    if year is not None and int(year[1]) < 1970:
+        raise ScheduleError(f"schedule {shown(text)}: the start is before 1970; use a later one.")
+
+
+def restore_schedule(document: dict[str, Any], job: Job) -> bool:
+    """Put the stored schedule in where ``document`` brings back the form that was shown, so that nothing restarts.
+
+    Whether the schedule is the stored one.
+    """
     definition = job.definition
     same_zone = document.get("scheduleTimeZone", "") == definition.schedule_time_zone
-    if document.get("schedule") != shown_schedule(job) or not same_zone or definition.parents:
-        return
+    text = document.get("schedule")
+    if not text or definition.parents or not same_zone:
+        return False
+    if text != shown_schedule(job):
+        return bool(text == definition.schedule)
+    is_resumed = definition.disabled and not document.get("disabled")
     if definition.kind == "manual":
         del document["schedule"]
-    elif job.repetitions_left != 0 or document.get("disabled"):
-        # An exhausted schedule that comes back as R0 on a job to be enabled shall not begin anew.
+    elif not (is_resumed and job.repetitions_left == 0):
+        # An exhausted schedule begins anew when its job is resumed: one that comes back as R0 shall not.
         document["schedule"] = definition.schedule
+    return True

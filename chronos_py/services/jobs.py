@@ -16,6 +16,7 @@ from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.services.application import Application
+from chronos_py.services.schedules import read_usable_definition
 from chronos_py.store import attempts, chains, jobs, runs
 from chronos_py.store.jobs import StoredSchedule
 
@@ -120,8 +121,8 @@ def save_job(
     another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving a document that says the
     same changes nothing. Raises InvalidDefinition.
     """
-    definition = read_definition(document)
     now = app.clock.now()
+    definition = read_usable_definition(document, now)
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = jobs.find_job(connection, definition.name, lock=True)
@@ -183,7 +184,7 @@ def patch_job(
         document = _merge(job.document, changes)
         if document.get("name") != name:
             raise InvalidDefinition(f"name is {shown(document.get('name'))}; a job cannot be renamed yet.", "name")
-        _store(connection, job, read_definition(document), document, author, now)
+        _store(connection, job, read_usable_definition(document, now), document, author, now)
         saved = require_job(connection, name)
     app.wake.all()
     return saved

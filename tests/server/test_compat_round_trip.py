@@ -1,0 +1,200 @@
+"""A job that an old client reads and writes back is the same job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+
+from tests.server.compat_strategies import DOCUMENTS
+
+PATHS = {True: "dependency", False: "iso8601"}
+
+
+def save(client: FlaskClient, prefix: str, document: dict[str, Any]) -> None:
+    answer = client.post(f"{prefix}/{PATHS['parents' in document]}", json=document)
+    assert answer.status_code == 204, answer.json
+
+
+def show(client: FlaskClient, prefix: str, name: str = "a") -> dict[str, Any]:
+    document: dict[str, Any] = client.get(f"{prefix}/job/{name}").json
+    return document
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "R/2020-01-31T09:00:00+01:00/P1M",
+        "R5/2030-01-01T00:00:00Z/PT60M",
+        "R//PT10M",
+        "R1//PT2M",
+        "R0//PT0M",
+        "R0/2020-01-01T00:00:00Z/P1D",
+        "0 3 * * *",
+    ],
+)
+@pytest.mark.parametrize("disabled", [False, True])
+def test_the_schedule_that_was_shown_restarts_nothing(
+    client: FlaskClient, prefix: str, schedule: str, disabled: bool
+) -> None:
+    save(client, prefix, {"name": "a", "command": "true", "schedule": schedule, "disabled": disabled})
+    before, shown = client.get("/api/jobs/a").json, show(client, prefix)
+    save(client, prefix, shown)
+    after = client.get("/api/jobs/a").json
+    assert (after["schedule"], after["nextRun"], after["repetitionsLeft"]) == (
+        schedule,
+        before["nextRun"],
+        before["repetitionsLeft"],
+    )
+    assert show(client, prefix) == shown
+
+
+def test_every_shown_start_is_complete(client: FlaskClient, prefix: str) -> None:
+    for disabled in (False, True):
+        save(client, prefix, {"name": "a", "command": "true", "schedule": "R1//PT2M", "disabled": disabled})
+        repetitions, start, period = show(client, prefix)["schedule"].split("/")
+        assert (repetitions, period) == ("R1", "PT2M")
+        assert datetime.fromisoformat(start).tzinfo == UTC
+        assert start[-5:-1].startswith(".")
+
+
+def test_a_changed_zone_is_a_changed_schedule(client: FlaskClient, prefix: str) -> None:
+    document = {"name": "a", "command": "true", "schedule": "R/2030-01-01T09:00:00Z/P1D"}
+    save(client, prefix, {**document, "scheduleTimeZone": "Europe/Berlin"})
+    shown = show(client, prefix)
+    assert shown["schedule"] == "R/2030-01-01T09:00:00.000+01:00/P1D"
+    save(client, prefix, {**shown, "scheduleTimeZone": ""})
+    assert client.get("/api/jobs/a").json["nextRun"] == "2030-01-01T08:00:00Z"
+    assert show(client, prefix)["schedule"] == "R/2030-01-01T09:00:00.000+01:00/P1D"
+
+
+def test_a_job_run_by_hand_stays_one(client: FlaskClient, prefix: str) -> None:
+    client.put("/api/jobs/a", json={"command": "true"})
+    shown = show(client, prefix)
+    assert shown["schedule"].startswith("R0/20")
+    assert "parents" not in shown
+    save(client, prefix, {**shown, "retries": 5})
+    job = client.get("/api/jobs/a").json
+    assert ("schedule" in job, job["nextRun"], job["retries"]) == (False, None, 5)
+
+
+def test_counters_come_with_the_body_or_stay(client: FlaskClient, prefix: str) -> None:
+    document = {"name": "a", "command": "true", "schedule": "@daily"}
+    counters = {
+        "successCount": 5,
+        "errorCount": "2",
+        "errorsSinceLastSuccess": 1,
+        "lastSuccess": "2016-11-17T00:54:09.777Z",
+        "lastError": "2016-11-18T00:54:09.777Z",
+    }
+    save(client, prefix, {**document, **counters})
+    expected = {**counters, "errorCount": 2}
+    assert {name: show(client, prefix)[name] for name in counters} == expected
+    save(client, prefix, {**document, "retries": 0})
+    assert {name: show(client, prefix)[name] for name in counters} == expected
+    save(client, prefix, {**document, "successCount": 6})
+    assert {name: show(client, prefix)[name] for name in counters} == {**expected, "successCount": 6}
+    unreadable = {"lastSuccess": "TODAY", "lastError": "", "errorCount": -3, "successCount": None}
+    save(client, prefix, {**document, **unreadable})
+    shown = show(client, prefix)
+    assert (shown["lastSuccess"], shown["lastError"], shown["errorCount"], shown["successCount"]) == ("", "", 0, 0)
+
+
+def test_uris_and_fetch_mirror_each_other(client: FlaskClient, prefix: str) -> None:
+    document = {"name": "a", "command": "true", "schedule": "@daily"}
+    mirrored = {"uri": "http://h/x", "extract": True, "executable": False, "cache": False}
+    save(client, prefix, {**document, "uris": ["http://h/x"]})
+    shown = show(client, prefix)
+    assert (shown["uris"], shown["fetch"]) == (["http://h/x"], [mirrored])
+    save(client, prefix, shown)
+    assert show(client, prefix) == shown
+    own = {"uri": "http://h/y", "executable": True, "output_file": "z"}
+    save(client, prefix, {**document, "fetch": [own]})
+    shown = show(client, prefix)
+    assert (shown["uris"], shown["fetch"]) == (["http://h/y"], [own])
+    save(client, prefix, shown)
+    assert show(client, prefix) == shown
+
+
+def test_the_default_epsilon_gets_no_meaning_by_being_shown(client: FlaskClient) -> None:
+    save(client, "/scheduler", {"name": "a", "command": "true", "schedule": "@daily"})
+    shown = show(client, "/scheduler")
+    assert shown["epsilon"] == "PT60S"
+    save(client, "/scheduler", shown)
+    assert client.get("/api/jobs/a").json["startDeadline"] is None
+
+
+def test_epsilon_is_the_start_deadline(client: FlaskClient, prefix: str) -> None:
+    save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", "epsilon": "PT5M"})
+    assert client.get("/api/jobs/a").json["startDeadline"] == "PT5M"
+    shown = show(client, prefix)
+    assert (shown["epsilon"], "startDeadline" in shown) == ("PT5M", False)
+    save(client, prefix, {**shown, "epsilon": "PT10M"})
+    assert client.get("/api/jobs/a").json["startDeadline"] == "PT10M"
+
+
+def test_concurrent_is_an_overlap(client: FlaskClient, prefix: str) -> None:
+    save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", "concurrent": True})
+    assert client.get("/api/jobs/a").json["overlap"] == "allow"
+    save(client, prefix, {**show(client, prefix), "concurrent": False})
+    assert client.get("/api/jobs/a").json["overlap"] == "forbid-queue-one"
+    client.patch("/api/jobs/a", json={"overlap": "forbid-skip"})
+    shown = show(client, prefix)
+    assert (shown["concurrent"], shown["overlap"]) == (False, "forbid-skip")
+    save(client, prefix, shown)
+    assert client.get("/api/jobs/a").json["overlap"] == "forbid-skip"
+    client.patch("/api/jobs/a", json={"overlap": "allow"})
+    assert show(client, prefix)["concurrent"] is True
+
+
+def test_fields_that_nobody_knows_are_kept(client: FlaskClient, prefix: str) -> None:
+    extra = {"gpus": 2, "startupTimeout": 600, "theirs": {"a": [1, None]}, "constraints": [["rack", "EQUALS", "1"]]}
+    save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", **extra})
+    shown = show(client, prefix)
+    assert {name: shown[name] for name in extra} == extra
+    save(client, prefix, shown)
+    assert show(client, prefix) == shown
+
+
+def test_a_native_job_survives_an_old_client(client: FlaskClient, prefix: str) -> None:
+    native = {
+        "command": "true",
+        "schedule": "@daily",
+        "retryDelay": "PT5M",
+        "timeout": 60,
+        "catchUp": "all",
+        "startDeadline": 300,
+        "container": {"image": "busybox:1", "network": "NONE", "volumes": [{"containerPath": "/d", "mode": "RO"}]},
+    }
+    before = client.put("/api/jobs/a", json=native).json
+    save(client, prefix, show(client, prefix))
+    after = client.get("/api/jobs/a").json
+    for name in set(native) - {"container"}:
+        assert after[name] == before[name], name
+    assert {**after["container"], **before["container"]} == after["container"]
+
+
+def test_pause_and_resume_with_the_shown_document(client: FlaskClient, prefix: str) -> None:
+    save(client, prefix, {"name": "a", "command": "true", "schedule": "R3/2030-01-01T00:00:00Z/P1D"})
+    next_run = client.get("/api/jobs/a").json["nextRun"]
+    save(client, prefix, {**show(client, prefix), "disabled": True})
+    assert client.get("/api/jobs/a").json["nextRun"] is None
+    save(client, prefix, {**show(client, prefix), "disabled": False})
+    job = client.get("/api/jobs/a").json
+    assert (job["nextRun"], job["schedule"], job["repetitionsLeft"]) == (next_run, "R3/2030-01-01T00:00:00Z/P1D", 3)
+
+
+@given(DOCUMENTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_document_survives_post_get_post_get(client: FlaskClient, prefix: str, document: dict[str, Any]) -> None:
+    for parent in ("p", "q r", "s"):
+        client.put(f"/api/jobs/{parent.replace(' ', '%20')}", json={"command": "true"})
+    address = str(document["name"]).replace(" ", "%20").replace("#", "%23")
+    save(client, prefix, document)
+    shown = show(client, prefix, address)
+    save(client, prefix, shown)
+    assert show(client, prefix, address) == shown
+    assert client.delete(f"{prefix}/job/{address}").status_code == 204

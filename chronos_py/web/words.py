@@ -26,6 +26,7 @@ SIGNS: Mapping[str, str] = {
     "idle": "·",
     "paused": "‖",
     "fresh": "○",
+    "ready": "✓",
 }
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -84,9 +85,9 @@ def duration(run: Any, now: datetime) -> str:
 def trigger(run: Run) -> Markup:
     """Why a run exists."""
     if run.trigger is Trigger.DEPENDENCY and run.parent_run_id:
-        return Markup('after <a href="/runs/{0}">run {0}</a>').format(run.parent_run_id)
+        return Markup('after <a href="/runs/{0}">#{0}</a>').format(run.parent_run_id)
     if run.trigger is Trigger.RERUN and run.parent_run_id:
-        return Markup('again, as <a href="/runs/{0}">run {0}</a>').format(run.parent_run_id) + _by(run)
+        return Markup('again, as <a href="/runs/{0}">#{0}</a>').format(run.parent_run_id) + _by(run)
     if run.trigger is Trigger.MANUAL:
         words = "forced"
         if run.overrides.arguments:

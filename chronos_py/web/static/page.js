@@ -1,13 +1,17 @@
 // What every page does: times in the viewer's zone, live parts that refresh, "/" for the search field.
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const thisYear = new Intl.DateTimeFormat(undefined, clock);
+const exact = new Intl.DateTimeFormat(undefined, { ...clock, year: "numeric" });
 
 function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
-    if (time.hasAttribute("data-relative")) time.title = `${exact.format(moment)} (${zone})\n${time.dateTime}`;
-    else time.textContent = exact.format(moment);
+    time.title = `${exact.format(moment)} (${zone})\n${time.dateTime}`;
+    if (time.hasAttribute("data-relative")) continue;
+    const format = moment.getFullYear() === new Date().getFullYear() ? thisYear : exact;
+    time.textContent = format.format(moment);
   }
   for (const place of root.querySelectorAll("[data-zone]")) place.textContent = zone;
 }

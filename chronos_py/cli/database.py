@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from chronos_py.bootstrap import upgrade_database
 from chronos_py.config import load_settings
 
 
@@ -21,4 +20,6 @@ def database() -> None:
 @click.option("--data-dir", default=None, help="The server's data folder.")
 def upgrade(config: str | None, **flags: Any) -> None:
     """Bring the database's schema to this version."""
+    from chronos_py.bootstrap import upgrade_database  # the other commands need not load a whole server
+
     click.echo(upgrade_database(load_settings(flags, config)))

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from chronos_py.bootstrap import run_server
 from chronos_py.config import OPTIONS, Option, load_settings
 
 
@@ -32,4 +31,6 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @with_options
 def server(config: str | None, **flags: Any) -> None:
     """Serve the pages and the APIs, and stand for leadership."""
+    from chronos_py.bootstrap import run_server  # the other commands need not load a whole server
+
     sys.exit(run_server(load_settings(flags, config)))

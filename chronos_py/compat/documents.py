@@ -117,19 +117,17 @@ def read_document(body: Mapping[str, Any], present: Job | None) -> tuple[Documen
 
 def _read_files(document: Document) -> None:
     """``uris`` and ``fetch`` exclude each other, but a job that was shown comes back with one mirroring the other."""
-    uris, fetch = document.get("uris") or [], as_objects(document.get("fetch"), "fetch")
+    fetch = as_objects(document.get("fetch"), "fetch")
     if "fetch" in document:
         document["fetch"] = fetch
+    uris = document.get("uris")
     if not uris or not fetch:
         return
-    if fetch == _fetch_of(uris):
-        document["fetch"] = []
-    elif uris == _uris_of(fetch):
-        document["uris"] = []
-    else:
+    if uris != _uris_of(fetch):
         raise InvalidDefinition(
             f"Tried to add both uri (deprecated) and fetch parameters on {document['name']}", "fetch"
         )
+    document["uris"] = []
 
 
 def _fetch_of(uris: list[str]) -> list[Document]:

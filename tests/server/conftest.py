@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from chronos_py.bootstrap import Node, open_node
 from chronos_py.config import Settings
 from chronos_py.http import create_wsgi_app
 from chronos_py.services import Application
+from tests.server.client import Client, client_of
 
 ADDRESS = "127.0.0.1:4400"
 
@@ -32,11 +32,11 @@ def node(settings: Settings) -> Iterator[Node]:
 
 
 @pytest.fixture
-def leading_client(settings: Settings) -> Iterator[FlaskClient]:
+def leading_client(settings: Settings) -> Iterator[Client]:
     """A client of a node at work."""
     node = open_node(settings, ADDRESS)
     node.start()
-    yield create_wsgi_app(node.application).test_client()
+    yield client_of(create_wsgi_app(node.application))
     node.stop()
 
 
@@ -51,8 +51,8 @@ def wsgi(application: Application) -> Flask:
 
 
 @pytest.fixture
-def client(wsgi: Flask) -> FlaskClient:
-    return wsgi.test_client()
+def client(wsgi: Flask) -> Client:
+    return client_of(wsgi)
 
 
 @pytest.fixture(params=["/scheduler", "/v1/scheduler"])

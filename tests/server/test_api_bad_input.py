@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+
+from tests.server.client import Client
 
 DEEP = b'{"name":"x","command":"true","deep":' + b"[" * 5000 + b"]" * 5000 + b"}"
 BODIES = [
@@ -57,7 +58,7 @@ def address(name: Any) -> str:
 
 
 @pytest.fixture
-def before(client: FlaskClient) -> Any:
+def before(client: Client) -> Any:
     """Two jobs, as they must be afterwards, too."""
     client.put("/api/jobs/known", json={"command": "true"})
     client.put("/api/jobs/child", json={"command": "true", "parents": ["known"]})
@@ -65,7 +66,7 @@ def before(client: FlaskClient) -> Any:
 
 
 @pytest.mark.parametrize(("body", "words"), BODIES, ids=range(len(BODIES)))
-def test_bodies(client: FlaskClient, prefix: str, before: Any, body: bytes, words: str) -> None:
+def test_bodies(client: Client, prefix: str, before: Any, body: bytes, words: str) -> None:
     for method, path in (("PUT", "/api/jobs/x"), ("PATCH", "/api/jobs/known"), ("POST", "/api/schedules/preview")):
         answer = client.open(path, method=method, data=body)
         assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
@@ -79,7 +80,7 @@ def test_bodies(client: FlaskClient, prefix: str, before: Any, body: bytes, word
 
 @pytest.mark.parametrize(("fields", "field", "words"), FIELDS, ids=range(len(FIELDS)))
 def test_fields(
-    client: FlaskClient, prefix: str, before: Any, fields: dict[str, Any], field: str, words: tuple[str, ...]
+    client: Client, prefix: str, before: Any, fields: dict[str, Any], field: str, words: tuple[str, ...]
 ) -> None:
     document = {"name": "x", "command": "true", **fields}
     answer = client.put(f"/api/jobs/{address(document['name'])}", json=document)
@@ -103,7 +104,7 @@ def test_fields(
         ({"name": []}, "name is missing"),
     ],
 )
-def test_a_missing_name(client: FlaskClient, prefix: str, before: Any, fields: dict[str, Any], words: str) -> None:
+def test_a_missing_name(client: Client, prefix: str, before: Any, fields: dict[str, Any], words: str) -> None:
     for body in ({"command": "true", "schedule": "@daily"}, {"command": "true", "schedule": "@daily", **fields}):
         answer = client.post(f"{prefix}/iso8601", json=body)
         assert answer.status_code == 400
@@ -138,7 +139,7 @@ def test_a_missing_name(client: FlaskClient, prefix: str, before: Any, fields: d
         ({"container": {"image": "x", "volumes": [{"containerPath": "d"}]}}, "container.volumes[0].containerPath"),
     ],
 )
-def test_the_native_api_is_strict(client: FlaskClient, before: Any, fields: dict[str, Any], field: str) -> None:
+def test_the_native_api_is_strict(client: Client, before: Any, fields: dict[str, Any], field: str) -> None:
     answer = client.put("/api/jobs/x", json={"command": "true", **fields})
     assert (answer.status_code, answer.json["field"]) == (400, field)
     assert field in answer.json["detail"]
@@ -147,10 +148,11 @@ def test_the_native_api_is_strict(client: FlaskClient, before: Any, fields: dict
     assert client.get("/api/jobs").json == before
 
 
-def test_the_kind_must_fit_the_address(client: FlaskClient, prefix: str, before: Any) -> None:
+def test_the_kind_must_fit_the_address(client: Client, prefix: str, before: Any) -> None:
     refused = client.post(f"{prefix}/iso8601", json={"name": "x", "command": "true", "parents": ["known"]})
     assert (refused.status_code, "dependency" in refused.json["message"]) == (400, True)
-    for parents in ([], None, "known", {"known": 1}):
+    unfit: list[Any] = [[], None, "known", {"known": 1}]
+    for parents in unfit:
         refused = client.post(f"{prefix}/dependency", json={"name": "x", "command": "true", "parents": parents})
         assert refused.status_code == 400
         assert "parents" in refused.json["message"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Connection
 
 from chronos_py.errors import DatabaseUnavailable
 from chronos_py.services import Application
 from chronos_py.store.database import Database
+from tests.server.client import Client
 
 
-def test_graph(client: FlaskClient) -> None:
+def test_graph(client: Client) -> None:
     for name, parents in {"a": [], "b": ["a"], "c": ["a", "b"]}.items():
         client.put(f"/api/jobs/{name}", json={"command": "true", "parents": parents})
     client.post("/api/jobs/a/runs")
@@ -31,7 +31,7 @@ def test_graph(client: FlaskClient) -> None:
     }
 
 
-def test_leader_of_a_cluster_that_has_none(client: FlaskClient) -> None:
+def test_leader_of_a_cluster_that_has_none(client: Client) -> None:
     assert client.get("/api/leader").json == {
         "leader": None,
         "epoch": 0,
@@ -42,13 +42,13 @@ def test_leader_of_a_cluster_that_has_none(client: FlaskClient) -> None:
     }
 
 
-def test_alive_and_ready(client: FlaskClient) -> None:
+def test_alive_and_ready(client: Client) -> None:
     assert client.get("/healthz").data == b"ok\n"
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json) == (200, {"ready": True, "problems": []})
 
 
-def test_a_problem_is_a_reason_not_to_be_ready(client: FlaskClient, application: Application) -> None:
+def test_a_problem_is_a_reason_not_to_be_ready(client: Client, application: Application) -> None:
     application.health.report("pool", "The pool cannot be reached.")
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json) == (503, {"ready": False, "problems": ["The pool cannot be reached."]})
@@ -57,7 +57,7 @@ def test_a_problem_is_a_reason_not_to_be_ready(client: FlaskClient, application:
     assert client.get("/readyz").status_code == 200
 
 
-def test_without_a_database(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connections break, not the database: what a lost one does is tested on a real PostgreSQL elsewhere."""
 
     def cut(self: Database, *_: object) -> AbstractContextManager[Connection]:

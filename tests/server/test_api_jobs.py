@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+
+from tests.server.client import Answer, Client
 
 NAMES = ["plain", "with blank", "a#b", "a.b-c_d", "100 #1", "x" * 200]
 
 
-def put(client: FlaskClient, name: str, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
+def put(client: Client, name: str, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
     return client.put(f"/api/jobs/{_escaped(name)}", json={"command": "true", **fields}, headers=headers)
 
 
@@ -19,7 +19,7 @@ def _escaped(name: str) -> str:
     return name.replace("%", "%25").replace(" ", "%20").replace("#", "%23")
 
 
-def test_create_replace_and_read(client: FlaskClient) -> None:
+def test_create_replace_and_read(client: Client) -> None:
     created = put(client, "nightly", schedule="R/2030-01-01T03:00:00Z/P1D", scheduleTimeZone="Europe/Berlin")
     assert created.status_code == 201
     assert created.headers["ETag"] == '"1"'
@@ -38,7 +38,7 @@ def test_create_replace_and_read(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_escaped_in_the_address(client: FlaskClient, name: str) -> None:
+def test_names_are_escaped_in_the_address(client: Client, name: str) -> None:
     assert put(client, name).status_code == 201
     assert client.get(f"/api/jobs/{_escaped(name)}").json["name"] == name
     assert client.post(f"/api/jobs/{_escaped(name)}/runs").status_code == 202
@@ -47,14 +47,14 @@ def test_names_are_escaped_in_the_address(client: FlaskClient, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["100%", "a/b", " lead", "<b>", "new", "..", "ümlaut", "x" * 201])
-def test_names_that_cannot_be(client: FlaskClient, name: str) -> None:
+def test_names_that_cannot_be(client: Client, name: str) -> None:
     answer = client.put(f"/api/jobs/{_escaped(name)}", json={"command": "true"})
     assert answer.status_code in (400, 404)
     assert answer.content_type == "application/problem+json"
     assert client.get("/api/jobs").json["jobs"] == []
 
 
-def test_what_get_shows_may_be_put_back_and_changes_nothing(client: FlaskClient) -> None:
+def test_what_get_shows_may_be_put_back_and_changes_nothing(client: Client) -> None:
     put(client, "parent")
     put(
         client,
@@ -71,7 +71,7 @@ def test_what_get_shows_may_be_put_back_and_changes_nothing(client: FlaskClient)
     assert shown["theirs"] == {"kept": [1, None, {"as": "it is"}]}
 
 
-def test_a_document_keeps_the_order_of_its_fields(client: FlaskClient) -> None:
+def test_a_document_keeps_the_order_of_its_fields(client: Client) -> None:
     put(client, "a", zebra=1, apple=2)
     names = list(client.get("/api/jobs/a").json)
     assert names[0] == "name"
@@ -79,7 +79,7 @@ def test_a_document_keeps_the_order_of_its_fields(client: FlaskClient) -> None:
     assert b'"zebra":1,"apple":2' in client.get("/api/jobs/a").data
 
 
-def test_html_in_values_stays_data(client: FlaskClient) -> None:
+def test_html_in_values_stays_data(client: Client) -> None:
     text = "<script>alert(1)</script> & \"ü\" 'x'"
     put(client, "a", command=text, description=text, owner=text)
     answer = client.get("/api/jobs/a")
@@ -91,7 +91,7 @@ def test_html_in_values_stays_data(client: FlaskClient) -> None:
     assert refused.content_type == "application/problem+json"
 
 
-def test_if_match(client: FlaskClient) -> None:
+def test_if_match(client: Client) -> None:
     put(client, "a")
     assert put(client, "a", {"If-Match": '"1"'}, retries=1).status_code == 200
     stale = put(client, "a", {"If-Match": '"1"'}, retries=2)
@@ -107,7 +107,7 @@ def test_if_match(client: FlaskClient) -> None:
     assert client.get("/api/jobs/a").json["retries"] == 3
 
 
-def test_if_none_match_creates_only(client: FlaskClient) -> None:
+def test_if_none_match_creates_only(client: Client) -> None:
     assert put(client, "a", {"If-None-Match": "*"}).status_code == 201
     refused = put(client, "a", {"If-None-Match": "*"}, retries=7)
     assert refused.status_code == 412
@@ -115,7 +115,7 @@ def test_if_none_match_creates_only(client: FlaskClient) -> None:
     assert client.get("/api/jobs/a").json["retries"] == 2
 
 
-def test_patch(client: FlaskClient) -> None:
+def test_patch(client: Client) -> None:
     put(client, "a", retries=5, owner="me", container={"image": "busybox:1", "network": "NONE"}, theirs=1)
     changed = client.patch("/api/jobs/a", json={"retries": None, "container": {"image": "busybox:2"}, "owner": "you"})
     assert changed.status_code == 200
@@ -126,7 +126,7 @@ def test_patch(client: FlaskClient) -> None:
     assert client.patch("/api/jobs/none", json={}).status_code == 404
 
 
-def test_patch_changes_what_makes_a_job_run(client: FlaskClient) -> None:
+def test_patch_changes_what_makes_a_job_run(client: Client) -> None:
     put(client, "parent")
     put(client, "a", schedule="@daily")
     assert client.patch("/api/jobs/a", json={"parents": ["parent"]}).json["field"] == "schedule"
@@ -135,7 +135,7 @@ def test_patch_changes_what_makes_a_job_run(client: FlaskClient) -> None:
     assert client.get("/api/jobs/parent").json["children"] == ["a"]
 
 
-def test_delete_and_children(client: FlaskClient) -> None:
+def test_delete_and_children(client: Client) -> None:
     put(client, "parent", schedule="@daily")
     put(client, "child", parents=["parent"])
     refused = client.delete("/api/jobs/parent")
@@ -156,7 +156,7 @@ def test_delete_and_children(client: FlaskClient) -> None:
     assert client.delete("/api/jobs/parent").status_code == 404
 
 
-def test_list_filters_and_pages(client: FlaskClient) -> None:
+def test_list_filters_and_pages(client: Client) -> None:
     put(client, "b-cron", schedule="@daily", command="backup --all")
     put(client, "a-manual", disabled=True)
     put(client, "c-child", parents=["a-manual"])
@@ -195,7 +195,7 @@ def test_list_filters_and_pages(client: FlaskClient) -> None:
         ("q=%00", "NUL"),
     ],
 )
-def test_unknown_query_values_are_named(client: FlaskClient, query: str, words: str) -> None:
+def test_unknown_query_values_are_named(client: Client, query: str, words: str) -> None:
     answer = client.get(f"/api/jobs?{query}")
     assert answer.status_code == 400
     assert words in answer.json["detail"]

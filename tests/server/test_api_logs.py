@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+
+from tests.server.client import Client
 
 FINAL = {"succeeded", "failed", "killed", "lost", "skipped"}
 
@@ -23,14 +24,14 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
-def start(client: FlaskClient, command: str, **fields: Any) -> int:
+def start(client: Client, command: str, **fields: Any) -> int:
     document = {"command": command, "retries": 0, **fields}
     assert client.put("/api/jobs/a", json=document).status_code == 201
     run_id: int = client.post("/api/jobs/a/runs").json["id"]
     return run_id
 
 
-def ended(client: FlaskClient, run_id: int) -> dict[str, Any]:
+def ended(client: Client, run_id: int) -> dict[str, Any]:
     def look() -> Any:
         found = client.get(f"/api/runs/{run_id}").json
         return found if found["state"] in FINAL else None
@@ -39,7 +40,7 @@ def ended(client: FlaskClient, run_id: int) -> dict[str, Any]:
     return found
 
 
-def read(client: FlaskClient, run_id: int, query: str = "") -> tuple[bytes, int, bool]:
+def read(client: Client, run_id: int, query: str = "") -> tuple[bytes, int, bool]:
     answer = client.get(f"/api/runs/{run_id}/logs?{query}")
     assert answer.status_code == 200, answer.data
     assert answer.content_type == "text/plain; charset=utf-8"
@@ -48,11 +49,11 @@ def read(client: FlaskClient, run_id: int, query: str = "") -> tuple[bytes, int,
 
 
 @pytest.fixture
-def client(leading_client: FlaskClient) -> FlaskClient:
+def client(leading_client: Client) -> Client:
     return leading_client
 
 
-def test_streams_and_offsets(client: FlaskClient) -> None:
+def test_streams_and_offsets(client: Client) -> None:
     run_id = start(client, r"printf '<b>\303\274\377\000end'; printf oops >&2; exit 3")
     run = ended(client, run_id)
     assert (run["state"], run["reason"], run["attempts"][0]["exitCode"]) == ("failed", "exit", 3)
@@ -66,7 +67,7 @@ def test_streams_and_offsets(client: FlaskClient) -> None:
     assert client.get(f"/api/runs/{run_id}/logs?attempt=2").status_code == 404
 
 
-def test_reading_on_while_the_task_runs(client: FlaskClient, tmp_path: Path) -> None:
+def test_reading_on_while_the_task_runs(client: Client, tmp_path: Path) -> None:
     go = tmp_path / "go"
     run_id = start(client, f"echo one; while [ ! -e '{go}' ]; do sleep 0.05; done; echo two")
     data, offset, complete = wait_for("the first line", lambda: (found := read(client, run_id))[0] and found)
@@ -88,7 +89,7 @@ def test_reading_on_while_the_task_runs(client: FlaskClient, tmp_path: Path) -> 
     assert (job["state"], job["lastOutcome"], job["successCount"]) == ("idle", "success", 1)
 
 
-def test_kill_a_running_task(client: FlaskClient) -> None:
+def test_kill_a_running_task(client: Client) -> None:
     run_id = start(client, "echo begun; sleep 600")
     wait_for("the task to run", lambda: read(client, run_id)[0])
     answer = client.post(f"/api/runs/{run_id}/kill")
@@ -98,14 +99,14 @@ def test_kill_a_running_task(client: FlaskClient) -> None:
     assert read(client, run_id)[0] == b"begun\n"
 
 
-def test_each_try_has_its_own_log(client: FlaskClient) -> None:
+def test_each_try_has_its_own_log(client: Client) -> None:
     run_id = start(client, "echo try $CHRONOS_ATTEMPT; exit 1", retries=1, retryDelay=0)
     assert [attempt["number"] for attempt in ended(client, run_id)["attempts"]] == [1, 2]
     assert read(client, run_id)[0] == read(client, run_id, "attempt=2")[0] == b"try 2\n"
     assert read(client, run_id, "attempt=1")[0] == b"try 1\n"
 
 
-def test_overrides_reach_the_task(client: FlaskClient) -> None:
+def test_overrides_reach_the_task(client: Client) -> None:
     start(client, 'echo "$WORD"')
     body = {"arguments": ["and", "more"], "environment": {"WORD": "<hello>"}}
     run_id = client.post("/api/jobs/a/runs", json=body).json["id"]
@@ -114,7 +115,7 @@ def test_overrides_reach_the_task(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/scheduler", "/v1/scheduler"])
-def test_arguments_of_the_old_api_go_behind_the_line_as_they_are(client: FlaskClient, prefix: str) -> None:
+def test_arguments_of_the_old_api_go_behind_the_line_as_they_are(client: Client, prefix: str) -> None:
     job = {"name": "old", "command": "printf '[%s]'", "schedule": "R0//PT1M", "retries": 0}
     assert client.post(f"{prefix}/iso8601", json=job).status_code == 204
     assert client.put(f"{prefix}/job/old?arguments=a%20%22b%20c%22%20d").status_code == 204

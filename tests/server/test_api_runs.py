@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+
+from tests.server.client import Client
 
 
 @pytest.fixture(autouse=True)
-def jobs(client: FlaskClient) -> None:
+def jobs(client: Client) -> None:
     for name in ("a", "b"):
         assert client.put(f"/api/jobs/{name}", json={"command": "true"}).status_code == 201
 
 
-def run(client: FlaskClient, job: str = "a", **body: Any) -> dict[str, Any]:
+def run(client: Client, job: str = "a", **body: Any) -> dict[str, Any]:
     answer = client.post(f"/api/jobs/{job}/runs", json=body)
     assert answer.status_code == 202, answer.json
     found: dict[str, Any] = answer.json
@@ -22,7 +23,7 @@ def run(client: FlaskClient, job: str = "a", **body: Any) -> dict[str, Any]:
     return found
 
 
-def test_force_a_run(client: FlaskClient) -> None:
+def test_force_a_run(client: Client) -> None:
     queued = run(
         client, arguments=["x", "y z"], environment={"A": "<b>", "E": ""}, scheduledTime="2026-01-01T03:00:00+01:00"
     )
@@ -39,7 +40,7 @@ def test_force_a_run(client: FlaskClient) -> None:
     assert client.get("/api/jobs/a").json["lastRuns"] == [{"id": queued["id"], "state": "queued"}]
 
 
-def test_a_forced_run_needs_no_body(client: FlaskClient) -> None:
+def test_a_forced_run_needs_no_body(client: Client) -> None:
     assert client.post("/api/jobs/a/runs").status_code == 202
     assert client.post("/api/jobs/a/runs", json={"arguments": None, "environment": None}).status_code == 202
     assert client.post("/api/jobs/none/runs").status_code == 404
@@ -62,7 +63,7 @@ def test_a_forced_run_needs_no_body(client: FlaskClient) -> None:
         ({"argument": []}, "argument", 'There is no field "argument" here'),
     ],
 )
-def test_overrides_that_cannot_be(client: FlaskClient, body: Any, field: str, words: str) -> None:
+def test_overrides_that_cannot_be(client: Client, body: Any, field: str, words: str) -> None:
     answer = client.post("/api/jobs/a/runs", json=body)
     assert answer.status_code == 400
     assert answer.json["field"] == field
@@ -70,7 +71,7 @@ def test_overrides_that_cannot_be(client: FlaskClient, body: Any, field: str, wo
     assert client.get("/api/runs").json["runs"] == []
 
 
-def test_list_filters_and_pages(client: FlaskClient) -> None:
+def test_list_filters_and_pages(client: Client) -> None:
     ids = [run(client, job)["id"] for job in ("a", "b", "a")]
     client.post(f"/api/runs/{ids[1]}/kill")
 
@@ -100,14 +101,14 @@ def test_list_filters_and_pages(client: FlaskClient) -> None:
         ("status=failed", 'There is no query parameter "status" here; known: cursor, limit, state.'),
     ],
 )
-def test_unknown_query_values_are_named(client: FlaskClient, query: str, words: str) -> None:
+def test_unknown_query_values_are_named(client: Client, query: str, words: str) -> None:
     for path in ("/api/runs", "/api/jobs/a/runs"):
         answer = client.get(f"{path}?{query}")
         assert answer.status_code == 400
         assert words in answer.json["detail"]
 
 
-def test_kill_a_waiting_run(client: FlaskClient) -> None:
+def test_kill_a_waiting_run(client: Client) -> None:
     run_id = run(client)["id"]
     killed = client.post(f"/api/runs/{run_id}/kill")
     assert killed.status_code == 202
@@ -119,7 +120,7 @@ def test_kill_a_waiting_run(client: FlaskClient) -> None:
     assert "has ended already" in again.json["detail"]
 
 
-def test_run_the_same_again(client: FlaskClient) -> None:
+def test_run_the_same_again(client: Client) -> None:
     first = run(client, arguments=["x"], scheduledTime="2026-01-01T00:00:00Z")
     refused = client.post(f"/api/runs/{first['id']}/rerun")
     assert refused.status_code == 409
@@ -132,7 +133,7 @@ def test_run_the_same_again(client: FlaskClient) -> None:
     assert again.json["scheduledTime"] == "2026-01-01T00:00:00Z"
 
 
-def test_runs_that_are_not_there(client: FlaskClient) -> None:
+def test_runs_that_are_not_there(client: Client) -> None:
     for number in ("7", "0", "9" * 18):
         assert client.get(f"/api/runs/{number}").json["detail"] == f"Run {number} not found."
     for path in ("/api/runs/7/kill", "/api/runs/7/rerun"):
@@ -143,7 +144,7 @@ def test_runs_that_are_not_there(client: FlaskClient) -> None:
         assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
-def test_the_runs_of_a_deleted_job_stay(client: FlaskClient) -> None:
+def test_the_runs_of_a_deleted_job_stay(client: Client) -> None:
     run_id = run(client)["id"]
     assert client.delete("/api/jobs/a").status_code == 204
     shown = client.get(f"/api/runs/{run_id}").json
@@ -151,7 +152,7 @@ def test_the_runs_of_a_deleted_job_stay(client: FlaskClient) -> None:
     assert client.post(f"/api/runs/{run_id}/rerun").status_code == 404
 
 
-def test_the_log_of_a_run_that_has_not_begun(client: FlaskClient) -> None:
+def test_the_log_of_a_run_that_has_not_begun(client: Client) -> None:
     run_id = run(client)["id"]
     answer = client.get(f"/api/runs/{run_id}/logs")
     assert (answer.status_code, answer.data) == (200, b"")
@@ -162,7 +163,7 @@ def test_the_log_of_a_run_that_has_not_begun(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("query", ["stream=both", "offset=-1", "limit=0", "attempt=0", "attempt=x", "follow=1"])
-def test_unknown_log_queries(client: FlaskClient, query: str) -> None:
+def test_unknown_log_queries(client: Client, query: str) -> None:
     answer = client.get(f"/api/runs/{run(client)['id']}/logs?{query}")
     assert answer.status_code == 400
     assert query.partition("=")[0] in answer.json["detail"]

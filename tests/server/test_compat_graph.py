@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from flask.testing import FlaskClient
 
 from chronos_py.services import Application
 from chronos_py.store import jobs as job_store
 from chronos_py.store.database import Database
+from tests.server.client import Client
 
 
 @pytest.fixture(autouse=True)
-def jobs(client: FlaskClient) -> None:
+def jobs(client: Client) -> None:
     for name, schedule in {"Extract": "R/2030-01-01T03:00:00Z/P1D", "cron": "0 3 * * *"}.items():
         document = {"name": name, "command": "fetch --all", "schedule": schedule}
         assert client.post("/v1/scheduler/iso8601", json=document).status_code == 204
@@ -19,7 +19,7 @@ def jobs(client: FlaskClient) -> None:
     assert client.post("/v1/scheduler/dependency", json=child).status_code == 204
 
 
-def test_csv(client: FlaskClient, prefix: str, database: Database, application: Application) -> None:
+def test_csv(client: Client, prefix: str, database: Database, application: Application) -> None:
     client.put(f"{prefix}/job/cron")
     with database.write() as connection:
         job = job_store.find_job(connection, "load")
@@ -36,7 +36,7 @@ def test_csv(client: FlaskClient, prefix: str, database: Database, application: 
     ]
 
 
-def test_dot(client: FlaskClient, prefix: str) -> None:
+def test_dot(client: Client, prefix: str) -> None:
     lines = client.get(f"{prefix}/graph/dot").get_data(as_text=True).splitlines()
     assert (lines[0], lines[-1]) == ("digraph G {", "}")
     numbers = {line.split('"')[1]: line.split()[0] for line in lines if "label" in line}
@@ -45,7 +45,7 @@ def test_dot(client: FlaskClient, prefix: str) -> None:
     assert edges == {f"{numbers[parent]} -> {numbers['load']};" for parent in ("Extract", "cron")}
 
 
-def test_summary(client: FlaskClient, prefix: str) -> None:
+def test_summary(client: Client, prefix: str) -> None:
     found = {job["name"]: job for job in client.get(f"{prefix}/jobs/summary").json["jobs"]}
     assert found["Extract"] == {
         "name": "Extract",
@@ -59,7 +59,7 @@ def test_summary(client: FlaskClient, prefix: str) -> None:
     assert (found["load"]["schedule"], sorted(found["load"]["parents"])) == ("", ["Extract", "cron"])
 
 
-def test_search(client: FlaskClient, prefix: str) -> None:
+def test_search(client: Client, prefix: str) -> None:
     def found(query: str) -> list[str]:
         answer = client.get(f"{prefix}/jobs/search?{query}")
         assert answer.status_code == 200, answer.data

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+
+from tests.server.client import Answer, Client
 
 SCHEDULED = {"name": "a", "command": "true", "owner": "", "disabled": False, "schedule": "R/2030-01-01T03:00:00Z/P1D"}
 
 
-def post(client: FlaskClient, path: str, body: Any, method: str = "POST") -> TestResponse:
+def post(client: Client, path: str, body: Any, method: str = "POST") -> Answer:
     return client.open(path, method=method, json=body)
 
 
-def names(client: FlaskClient, prefix: str) -> list[str]:
+def names(client: Client, prefix: str) -> list[str]:
     return [job["name"] for job in client.get(f"{prefix}/jobs").json]
 
 
-def is_done(answer: TestResponse) -> None:
+def is_done(answer: Answer) -> None:
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.content_type
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def is_refused(answer: TestResponse, *words: str) -> None:
+def is_refused(answer: Answer, *words: str) -> None:
     assert answer.status_code == 400, answer.data
     assert answer.content_type == "application/json"
     assert list(answer.json) == ["message", "status"]
@@ -36,7 +36,7 @@ def is_refused(answer: TestResponse, *words: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_create_and_replace(client: FlaskClient, prefix: str, method: str) -> None:
+def test_create_and_replace(client: Client, prefix: str, method: str) -> None:
     is_done(post(client, f"{prefix}/iso8601", SCHEDULED, method))
     is_done(post(client, f"{prefix}/dependency", {"name": "b", "command": "true", "parents": ["a"]}, method))
     answer = client.get(f"{prefix}/jobs")
@@ -52,7 +52,7 @@ def test_create_and_replace(client: FlaskClient, prefix: str, method: str) -> No
 
 
 @pytest.mark.parametrize("name", ["service instance", "tmp-2016 #1", "a.b", "36"])
-def test_names_are_escaped_in_the_address(client: FlaskClient, prefix: str, name: str) -> None:
+def test_names_are_escaped_in_the_address(client: Client, prefix: str, name: str) -> None:
     escaped = name.replace(" ", "%20").replace("#", "%23")
     is_done(post(client, f"{prefix}/iso8601", {**SCHEDULED, "name": int(name) if name.isdigit() else name}))
     assert client.get(f"{prefix}/job/{escaped}").json["name"] == name
@@ -62,7 +62,7 @@ def test_names_are_escaped_in_the_address(client: FlaskClient, prefix: str, name
     assert names(client, prefix) == []
 
 
-def test_what_is_not_found_is_a_bad_request(client: FlaskClient, prefix: str) -> None:
+def test_what_is_not_found_is_a_bad_request(client: Client, prefix: str) -> None:
     for answer in (
         client.get(f"{prefix}/job/none"),
         client.put(f"{prefix}/job/none"),
@@ -73,7 +73,7 @@ def test_what_is_not_found_is_a_bad_request(client: FlaskClient, prefix: str) ->
         is_refused(answer, "not found", '"none"')
 
 
-def test_neither_schedule_nor_parents_runs_once_now(client: FlaskClient, prefix: str) -> None:
+def test_neither_schedule_nor_parents_runs_once_now(client: Client, prefix: str) -> None:
     is_done(post(client, f"{prefix}/iso8601", {"name": "a", "command": "true"}))
     job = client.get("/api/jobs/a").json
     assert (job["schedule"], job["repetitionsLeft"]) == ("R1//PT24H", 1)
@@ -85,14 +85,14 @@ def test_neither_schedule_nor_parents_runs_once_now(client: FlaskClient, prefix:
 
 @pytest.mark.parametrize("body", [b"", b'""', b"{}", b"anything"])
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/x-www-form-urlencoded"])
-def test_run_now_takes_any_body(client: FlaskClient, prefix: str, body: bytes, content_type: str | None) -> None:
+def test_run_now_takes_any_body(client: Client, prefix: str, body: bytes, content_type: str | None) -> None:
     post(client, f"{prefix}/iso8601", SCHEDULED)
     is_done(client.put(f"{prefix}/job/a", data=body, content_type=content_type))
     run = client.get("/api/jobs/a/runs").json["runs"][0]
     assert (run["trigger"], run["state"], run["overrides"]["arguments"]) == ("manual", "queued", None)
 
 
-def test_run_now_with_arguments(client: FlaskClient, prefix: str) -> None:
+def test_run_now_with_arguments(client: Client, prefix: str) -> None:
     post(client, f"{prefix}/iso8601", SCHEDULED)
     post(client, f"{prefix}/iso8601", {**SCHEDULED, "name": "argv", "shell": False})
     for name in ("a", "argv"):
@@ -103,14 +103,14 @@ def test_run_now_with_arguments(client: FlaskClient, prefix: str) -> None:
     is_refused(client.put(f"{prefix}/job/argv?arguments='open"), "arguments", "quote")
 
 
-def test_run_now_of_a_paused_job_does_nothing(client: FlaskClient, prefix: str) -> None:
+def test_run_now_of_a_paused_job_does_nothing(client: Client, prefix: str) -> None:
     post(client, f"{prefix}/iso8601", {**SCHEDULED, "disabled": True})
     is_done(client.put(f"{prefix}/job/a"))
     run = client.get("/api/jobs/a/runs").json["runs"][0]
     assert (run["state"], run["reason"]) == ("skipped", "disabled")
 
 
-def test_kill_ends_what_waits(client: FlaskClient, prefix: str) -> None:
+def test_kill_ends_what_waits(client: Client, prefix: str) -> None:
     post(client, f"{prefix}/iso8601", SCHEDULED)
     is_done(client.delete(f"{prefix}/task/kill/a"))
     client.put(f"{prefix}/job/a")
@@ -118,7 +118,7 @@ def test_kill_ends_what_waits(client: FlaskClient, prefix: str) -> None:
     assert client.get("/api/jobs/a/runs").json["runs"][0]["state"] == "killed"
 
 
-def test_deleting_a_parent_keeps_its_children_whole(client: FlaskClient, prefix: str) -> None:
+def test_deleting_a_parent_keeps_its_children_whole(client: Client, prefix: str) -> None:
     post(client, f"{prefix}/iso8601", {**SCHEDULED, "scheduleTimeZone": "Europe/Berlin"})
     child = {"name": "b", "command": "true", "parents": ["a"], "environmentVariables": [{"name": "A", "value": "1"}]}
     post(client, f"{prefix}/dependency", child)
@@ -132,7 +132,7 @@ def test_deleting_a_parent_keeps_its_children_whole(client: FlaskClient, prefix:
     assert "parents" not in converted
 
 
-def test_content_type_must_say_json(client: FlaskClient, prefix: str) -> None:
+def test_content_type_must_say_json(client: Client, prefix: str) -> None:
     for path in ("iso8601", "dependency"):
         for kind in (None, "application/x-www-form-urlencoded", "text/plain"):
             answer = client.post(f"{prefix}/{path}", data=b'{"name":"a","command":"true"}', content_type=kind)
@@ -147,7 +147,7 @@ def test_content_type_must_say_json(client: FlaskClient, prefix: str) -> None:
     )
 
 
-def test_wrong_methods_and_paths(client: FlaskClient, prefix: str) -> None:
+def test_wrong_methods_and_paths(client: Client, prefix: str) -> None:
     for method, path in (("DELETE", "jobs"), ("POST", "job/a"), ("GET", "iso8601"), ("PATCH", "dependency")):
         answer = client.open(f"{prefix}/{path}", method=method)
         assert answer.status_code == 405
@@ -160,7 +160,7 @@ def test_wrong_methods_and_paths(client: FlaskClient, prefix: str) -> None:
         assert answer.json["message"]
 
 
-def test_leader_and_ping(client: FlaskClient, prefix: str) -> None:
+def test_leader_and_ping(client: Client, prefix: str) -> None:
     for path in (f"{prefix}/leader", "/leader"):
         assert client.get(path).data == b'{"leader":""}'
     ping = client.get("/ping")
@@ -169,7 +169,7 @@ def test_leader_and_ping(client: FlaskClient, prefix: str) -> None:
     assert client.get(f"{prefix}/ping").status_code == 404
 
 
-def test_both_prefixes_show_the_same_jobs_in_their_own_words(client: FlaskClient) -> None:
+def test_both_prefixes_show_the_same_jobs_in_their_own_words(client: Client) -> None:
     post(client, "/scheduler/iso8601", {**SCHEDULED, "container": {"type": "Docker", "image": "busybox"}})
     older, newer = (client.get(f"{prefix}/job/a").json for prefix in ("/scheduler", "/v1/scheduler"))
     assert (older["container"]["type"], newer["container"]["type"]) == ("docker", "DOCKER")

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 
+from tests.server.client import Client
 from tests.server.compat_strategies import DOCUMENTS
 
 PATHS = {True: "dependency", False: "iso8601"}
 
 
-def save(client: FlaskClient, prefix: str, document: dict[str, Any]) -> None:
+def save(client: Client, prefix: str, document: dict[str, Any]) -> None:
     answer = client.post(f"{prefix}/{PATHS['parents' in document]}", json=document)
     assert answer.status_code == 204, answer.json
 
 
-def show(client: FlaskClient, prefix: str, name: str = "a") -> dict[str, Any]:
+def show(client: Client, prefix: str, name: str = "a") -> dict[str, Any]:
     document: dict[str, Any] = client.get(f"{prefix}/job/{name}").json
     return document
 
@@ -38,7 +38,7 @@ def show(client: FlaskClient, prefix: str, name: str = "a") -> dict[str, Any]:
 )
 @pytest.mark.parametrize("disabled", [False, True])
 def test_the_schedule_that_was_shown_restarts_nothing(
-    client: FlaskClient, prefix: str, schedule: str, disabled: bool
+    client: Client, prefix: str, schedule: str, disabled: bool
 ) -> None:
     save(client, prefix, {"name": "a", "command": "true", "schedule": schedule, "disabled": disabled})
     before, shown = client.get("/api/jobs/a").json, show(client, prefix)
@@ -52,7 +52,7 @@ def test_the_schedule_that_was_shown_restarts_nothing(
     assert show(client, prefix) == shown
 
 
-def test_every_shown_start_is_complete(client: FlaskClient, prefix: str) -> None:
+def test_every_shown_start_is_complete(client: Client, prefix: str) -> None:
     for disabled in (False, True):
         save(client, prefix, {"name": "a", "command": "true", "schedule": "R1//PT2M", "disabled": disabled})
         repetitions, start, period = show(client, prefix)["schedule"].split("/")
@@ -61,7 +61,14 @@ def test_every_shown_start_is_complete(client: FlaskClient, prefix: str) -> None
         assert start[-5:-1].startswith(".")
 
 
-def test_a_changed_zone_is_a_changed_schedule(client: FlaskClient, prefix: str) -> None:
+def test_an_open_start_is_shown_exactly(client: Client, prefix: str) -> None:
+    """So that a start which was shown a while ago makes the same occurrences, and none of them runs twice."""
+    save(client, prefix, {"name": "a", "command": "true", "schedule": "R//PT10M"})
+    start = show(client, prefix)["schedule"].split("/")[1]
+    assert datetime.fromisoformat(start) == datetime.fromisoformat(client.get("/api/jobs/a").json["nextRun"])
+
+
+def test_a_changed_zone_is_a_changed_schedule(client: Client, prefix: str) -> None:
     document = {"name": "a", "command": "true", "schedule": "R/2030-01-01T09:00:00Z/P1D"}
     save(client, prefix, {**document, "scheduleTimeZone": "Europe/Berlin"})
     shown = show(client, prefix)
@@ -71,7 +78,7 @@ def test_a_changed_zone_is_a_changed_schedule(client: FlaskClient, prefix: str) 
     assert show(client, prefix)["schedule"] == "R/2030-01-01T09:00:00.000+01:00/P1D"
 
 
-def test_a_job_run_by_hand_stays_one(client: FlaskClient, prefix: str) -> None:
+def test_a_job_run_by_hand_stays_one(client: Client, prefix: str) -> None:
     client.put("/api/jobs/a", json={"command": "true"})
     shown = show(client, prefix)
     assert shown["schedule"].startswith("R0/20")
@@ -81,7 +88,7 @@ def test_a_job_run_by_hand_stays_one(client: FlaskClient, prefix: str) -> None:
     assert ("schedule" in job, job["nextRun"], job["retries"]) == (False, None, 5)
 
 
-def test_counters_come_with_the_body_or_stay(client: FlaskClient, prefix: str) -> None:
+def test_counters_come_with_the_body_or_stay(client: Client, prefix: str) -> None:
     document = {"name": "a", "command": "true", "schedule": "@daily"}
     counters = {
         "successCount": 5,
@@ -103,7 +110,7 @@ def test_counters_come_with_the_body_or_stay(client: FlaskClient, prefix: str) -
     assert (shown["lastSuccess"], shown["lastError"], shown["errorCount"], shown["successCount"]) == ("", "", 0, 0)
 
 
-def test_uris_and_fetch_mirror_each_other(client: FlaskClient, prefix: str) -> None:
+def test_uris_and_fetch_mirror_each_other(client: Client, prefix: str) -> None:
     document = {"name": "a", "command": "true", "schedule": "@daily"}
     mirrored = {"uri": "http://h/x", "extract": True, "executable": False, "cache": False}
     save(client, prefix, {**document, "uris": ["http://h/x"]})
@@ -119,7 +126,7 @@ def test_uris_and_fetch_mirror_each_other(client: FlaskClient, prefix: str) -> N
     assert show(client, prefix) == shown
 
 
-def test_the_default_epsilon_gets_no_meaning_by_being_shown(client: FlaskClient) -> None:
+def test_the_default_epsilon_gets_no_meaning_by_being_shown(client: Client) -> None:
     save(client, "/scheduler", {"name": "a", "command": "true", "schedule": "@daily"})
     shown = show(client, "/scheduler")
     assert shown["epsilon"] == "PT60S"
@@ -127,7 +134,7 @@ def test_the_default_epsilon_gets_no_meaning_by_being_shown(client: FlaskClient)
     assert client.get("/api/jobs/a").json["startDeadline"] is None
 
 
-def test_epsilon_is_the_start_deadline(client: FlaskClient, prefix: str) -> None:
+def test_epsilon_is_the_start_deadline(client: Client, prefix: str) -> None:
     save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", "epsilon": "PT5M"})
     assert client.get("/api/jobs/a").json["startDeadline"] == "PT5M"
     shown = show(client, prefix)
@@ -136,7 +143,7 @@ def test_epsilon_is_the_start_deadline(client: FlaskClient, prefix: str) -> None
     assert client.get("/api/jobs/a").json["startDeadline"] == "PT10M"
 
 
-def test_concurrent_is_an_overlap(client: FlaskClient, prefix: str) -> None:
+def test_concurrent_is_an_overlap(client: Client, prefix: str) -> None:
     save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", "concurrent": True})
     assert client.get("/api/jobs/a").json["overlap"] == "allow"
     save(client, prefix, {**show(client, prefix), "concurrent": False})
@@ -146,11 +153,13 @@ def test_concurrent_is_an_overlap(client: FlaskClient, prefix: str) -> None:
     assert (shown["concurrent"], shown["overlap"]) == (False, "forbid-skip")
     save(client, prefix, shown)
     assert client.get("/api/jobs/a").json["overlap"] == "forbid-skip"
-    client.patch("/api/jobs/a", json={"overlap": "allow"})
+    save(client, prefix, {**shown, "concurrent": True})
+    assert client.get("/api/jobs/a").json["overlap"] == "allow"
+    client.patch("/api/jobs/a", json={"concurrent": None, "overlap": "allow"})
     assert show(client, prefix)["concurrent"] is True
 
 
-def test_fields_that_nobody_knows_are_kept(client: FlaskClient, prefix: str) -> None:
+def test_fields_that_nobody_knows_are_kept(client: Client, prefix: str) -> None:
     extra = {"gpus": 2, "startupTimeout": 600, "theirs": {"a": [1, None]}, "constraints": [["rack", "EQUALS", "1"]]}
     save(client, prefix, {"name": "a", "command": "true", "schedule": "@daily", **extra})
     shown = show(client, prefix)
@@ -159,7 +168,7 @@ def test_fields_that_nobody_knows_are_kept(client: FlaskClient, prefix: str) -> 
     assert show(client, prefix) == shown
 
 
-def test_a_native_job_survives_an_old_client(client: FlaskClient, prefix: str) -> None:
+def test_a_native_job_survives_an_old_client(client: Client, prefix: str) -> None:
     native = {
         "command": "true",
         "schedule": "@daily",
@@ -177,7 +186,7 @@ def test_a_native_job_survives_an_old_client(client: FlaskClient, prefix: str) -
     assert {**after["container"], **before["container"]} == after["container"]
 
 
-def test_pause_and_resume_with_the_shown_document(client: FlaskClient, prefix: str) -> None:
+def test_pause_and_resume_with_the_shown_document(client: Client, prefix: str) -> None:
     save(client, prefix, {"name": "a", "command": "true", "schedule": "R3/2030-01-01T00:00:00Z/P1D"})
     next_run = client.get("/api/jobs/a").json["nextRun"]
     save(client, prefix, {**show(client, prefix), "disabled": True})
@@ -189,7 +198,7 @@ def test_pause_and_resume_with_the_shown_document(client: FlaskClient, prefix: s
 
 @given(DOCUMENTS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_document_survives_post_get_post_get(client: FlaskClient, prefix: str, document: dict[str, Any]) -> None:
+def test_any_document_survives_post_get_post_get(client: Client, prefix: str, document: dict[str, Any]) -> None:
     for parent in ("p", "q r", "s"):
         client.put(f"/api/jobs/{parent.replace(' ', '%20')}", json={"command": "true"})
     address = str(document["name"]).replace(" ", "%20").replace("#", "%23")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from chronos_py.http import create_wsgi_app
 from chronos_py.http.guards import BODY_LIMIT
 from chronos_py.services import Application
+from tests.server.client import Client, client_of
 
 ADDRESSES = [
     "/",
@@ -33,12 +33,12 @@ def basic(credentials: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def locked(application: Application) -> FlaskClient:
-    return create_wsgi_app(application, "Ünal:pass:word").test_client()
+def locked(application: Application) -> Client:
+    return client_of(create_wsgi_app(application, "Ünal:pass:word"))
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_everything_is_locked(locked: FlaskClient, address: str) -> None:
+def test_everything_is_locked(locked: Client, address: str) -> None:
     for headers in (
         {},
         basic("Ünal:wrong"),
@@ -55,12 +55,12 @@ def test_everything_is_locked(locked: FlaskClient, address: str) -> None:
     assert locked.get(address, headers=basic("Ünal:pass:word")).status_code != 401
 
 
-def test_a_stranger_changes_nothing(locked: FlaskClient) -> None:
+def test_a_stranger_changes_nothing(locked: Client) -> None:
     assert locked.put("/api/jobs/a", json=JOB).status_code == 401
     assert locked.get("/api/jobs", headers=basic("Ünal:pass:word")).json["jobs"] == []
 
 
-def test_who_asked_is_noted(locked: FlaskClient, client: FlaskClient) -> None:
+def test_who_asked_is_noted(locked: Client, client: Client) -> None:
     known = basic("Ünal:pass:word")
     assert locked.put("/api/jobs/a", json=JOB, headers=known).status_code == 201
     assert locked.post("/api/jobs/a/runs", headers=known).json["requestedBy"] == "Ünal"
@@ -80,7 +80,7 @@ def test_who_asked_is_noted(locked: FlaskClient, client: FlaskClient) -> None:
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     ],
 )
-def test_pages_of_other_sites_are_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+def test_pages_of_other_sites_are_refused(client: Client, headers: dict[str, str]) -> None:
     client.put("/api/jobs/a", json=JOB)
     for method, address in (
         ("PUT", "/api/jobs/a"),
@@ -107,12 +107,12 @@ def test_pages_of_other_sites_are_refused(client: FlaskClient, headers: dict[str
         {"Host": "node.example:4400", "Origin": "https://node.example:4400"},
     ],
 )
-def test_own_pages_and_old_clients_pass(client: FlaskClient, headers: dict[str, str]) -> None:
+def test_own_pages_and_old_clients_pass(client: Client, headers: dict[str, str]) -> None:
     assert client.put("/api/jobs/a", json=JOB, headers=headers).status_code == 201
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_headers_of_every_answer(client: FlaskClient, address: str) -> None:
+def test_headers_of_every_answer(client: Client, address: str) -> None:
     headers = client.get(address).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -125,7 +125,7 @@ def test_headers_of_every_answer(client: FlaskClient, address: str) -> None:
     assert ("Access-Control-Allow-Origin" in headers) == address.startswith(("/scheduler", "/v1", "/ping"))
 
 
-def test_a_body_has_a_limit(client: FlaskClient) -> None:
+def test_a_body_has_a_limit(client: Client) -> None:
     body = b'{"command":"' + b"x" * BODY_LIMIT + b'"}'
     for answer in (
         client.put("/api/jobs/a", data=body),
@@ -138,14 +138,14 @@ def test_a_body_has_a_limit(client: FlaskClient) -> None:
     assert client.put("/api/jobs/a", data=fits).status_code == 201
 
 
-def test_addresses_with_a_nul(client: FlaskClient) -> None:
+def test_addresses_with_a_nul(client: Client) -> None:
     for address in ("/api/jobs/%00", "/scheduler/job/a%00", "/api/jobs?q=%00", "/v1/scheduler/jobs/search?name=%00"):
         answer = client.get(address)
         assert answer.status_code == 400
         assert b"NUL" in answer.data
 
 
-def test_addresses_that_are_not_utf_8(client: FlaskClient) -> None:
+def test_addresses_that_are_not_utf_8(client: Client) -> None:
     for address in ("/api/jobs/%ff", "/scheduler/job/%ed%a0%80"):
         assert client.get(address).status_code in (400, 404)
     assert client.get("/api/jobs?q=%ff").status_code == 200
@@ -172,7 +172,7 @@ def test_a_mistake_of_ours_shows_a_number_and_no_trace(
 
     monkeypatch.setattr("chronos_py.services.jobs.list_jobs", fail)
     with caplog.at_level(logging.ERROR):
-        answer = wsgi.test_client().get(address)
+        answer = client_of(wsgi).get(address)
     assert (answer.status_code, answer.content_type) == (500, kind)
     sentence = sentence_of(answer.json)
     assert "secret" not in answer.get_data(as_text=True)
@@ -183,7 +183,7 @@ def test_a_mistake_of_ours_shows_a_number_and_no_trace(
     assert "the secret cause" in caplog.text
 
 
-def test_wrong_methods_say_which_are_right(client: FlaskClient) -> None:
+def test_wrong_methods_say_which_are_right(client: Client) -> None:
     answer = client.post("/api/jobs/a")
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert answer.json["detail"] == "POST is not possible at /api/jobs/a."

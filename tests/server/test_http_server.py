@@ -140,6 +140,32 @@ def test_close_answers_what_is_in_hand_and_frees_the_address(session: requests.S
     server.close()
 
 
+def test_close_waits_for_a_slow_reader() -> None:
+    size, begun = 5_000_000, threading.Event()
+    wsgi = Flask("large")
+
+    @wsgi.get("/")
+    def large() -> str:
+        begun.set()
+        return "x" * size
+
+    server = bind("127.0.0.1:0")
+    server.start(wsgi)
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as reader:
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert begun.wait(10)
+        closing = threading.Thread(target=server.close)
+        closing.start()
+        while _is_open(server.address):
+            assert closing.is_alive()
+        received = 0
+        while piece := reader.recv(1 << 16):
+            received += len(piece)
+    closing.join(10)
+    assert received > size
+
+
 def _is_open(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:

@@ -112,7 +112,7 @@ class LaunchRefused(ChronosError):
 
 
 class LaunchLost(ChronosError):
-    """The task was or may have been started, and the pool will never know how it ended. It must not be launched again."""
+    """The task was, or may have been, started, and nobody will know how it ended. It must not be launched again."""
 
 
 class Pool(Protocol):

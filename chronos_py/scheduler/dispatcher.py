@@ -74,9 +74,10 @@ class Dispatcher:
         for run in _one_per_job(candidates, definitions):
             number, current = run.attempts + 1, definitions[run.job_id]
             name = task_name(self._cluster, run.id, number)
-            if not runs.start_run(connection, run.id, number, current.revision) or not self._launcher.reserve(name):
+            if not self._launcher.reserve(name):
                 continue
             reserved.append(name)
+            runs.start_run(connection, run.id, number, current.revision)  # its row is locked, so it still waits
             attempt = attempts.insert_attempt(
                 connection, run.id, number, current.revision, name, self._pool.name, self._epoch, now
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -62,8 +64,7 @@ def test_stop_leaves_nothing_behind(folder: Path, crashed: bool) -> None:
     ]
     assert len(traces_of(marks)) > len(marks)
     if crashed:
-        pid = (folder / "dockerd.pid").read_text()
-        subprocess.run(["kill", "-KILL", pid], check=True)
+        os.kill(int((folder / "dockerd.pid").read_text()), signal.SIGKILL)
     client.close()
     subprocess.run([ENGINE, "stop", folder], check=True, timeout=60)
     assert traces_of(marks) == []

@@ -239,7 +239,8 @@ def test_a_payload_without_supervisor_may_end_in_its_own_way(pool: Pool, data_di
 
 
 def test_a_payload_without_supervisor_is_lost_once_it_ends(pool: Pool, data_dir: Path) -> None:
-    pool.submit(Task(name="t", command=UNTIL_GO), allow)
+    pool.submit(Task(name="t", command=f"echo ready; {UNTIL_GO}"), allow)
+    has_written(pool, "t", b"ready")
     kill_supervisor(data_dir, "t")
     eventually(lambda: "supervisor is gone" in present(pool, "t").message)
     (data_dir / "shared" / "go").touch()
@@ -253,6 +254,7 @@ def test_a_payload_without_supervisor_is_lost_once_it_ends(pool: Pool, data_dir:
 def test_the_kernel_ends_a_runaway_without_supervisor(pool: Pool, data_dir: Path) -> None:
     script = "echo ready; while :; do :; done"
     pool.submit(Task(name="t", command=script, limits=Limits(cpu_seconds=0.5)), allow)
+    has_written(pool, "t", b"ready")
     kill_supervisor(data_dir, "t")
     assert final(pool, "t").state is TaskState.LOST
 

@@ -141,12 +141,12 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
 
     None is due before all are there, so a chain never begins without its later steps. Raises InvalidDefinition.
     """
-    definitions = {definition.name: definition for definition in map(_read_one_of_many, documents)}
+    now = app.clock.now()
+    definitions = {definition.name: definition for definition in (_read_one_of_many(each, now) for each in documents)}
     if len(definitions) < len(documents):
         raise InvalidDefinition("name is the same for two of these jobs; give each its own.", "name")
     by_name = {document["name"]: document for document in documents}
     order = parents_first({name: definition.parents for name, definition in definitions.items()})
-    now = app.clock.now()
     saved: list[tuple[Job, Change]] = []
     with app.database.write() as connection:
         chains.lock_definitions(connection)
@@ -159,9 +159,9 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
     return saved
 
 
-def _read_one_of_many(document: Mapping[str, Any]) -> Definition:
+def _read_one_of_many(document: Mapping[str, Any], now: datetime) -> Definition:
     try:
-        return read_definition(document)
+        return read_usable_definition(document, now)
     except InvalidDefinition as error:
         raise InvalidDefinition(f"Job {shown(document.get('name'))}: {error}", error.field) from error
 

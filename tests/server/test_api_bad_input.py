@@ -67,7 +67,7 @@ def before(client: Client) -> Any:
 
 @pytest.mark.parametrize(("body", "words"), BODIES, ids=range(len(BODIES)))
 def test_bodies(client: Client, prefix: str, before: Any, body: bytes, words: str) -> None:
-    for method, path in (("PUT", "/api/jobs/x"), ("PATCH", "/api/jobs/known"), ("POST", "/api/schedules/preview")):
+    for method, path in (("PUT", "/api/jobs/x"), ("PATCH", "/api/jobs/known"), ("POST", "/api/jobs")):
         answer = client.open(path, method=method, data=body)
         assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
         assert words in answer.json["detail"]
@@ -88,6 +88,9 @@ def test_fields(
         assert (answer.status_code, answer.json["field"]) == (400, field)
         assert all(word in answer.json["detail"] for word in words), answer.json["detail"]
     assert answer.status_code in (400, 404)
+    many = client.post("/api/jobs", json={"jobs": [{"name": "good", "command": "true"}, document]})
+    assert (many.status_code, many.json["field"]) == (400, field)
+    assert all(word in many.json["detail"] for word in words), many.json["detail"]
     path = "dependency" if "parents" in fields else "iso8601"
     old = client.post(f"{prefix}/{path}", json={"schedule": "@daily", **document})
     assert (old.status_code, old.json["status"]) == (400, "Bad Request")

@@ -199,3 +199,17 @@ def test_unknown_query_values_are_named(client: Client, query: str, words: str) 
     answer = client.get(f"/api/jobs?{query}")
     assert answer.status_code == 400
     assert words in answer.json["detail"]
+
+
+def test_save_several_at_once(client: Client) -> None:
+    chain = [{"name": "b", "command": "true", "parents": ["a"]}, {"name": "a", "command": "true"}]
+    saved = client.post("/api/jobs", json={"jobs": chain})
+    assert saved.status_code == 200
+    assert {each["name"]: each["change"] for each in saved.json["jobs"]} == {"a": "created", "b": "created"}
+    again = client.post("/api/jobs", json=client.get("/api/jobs").json)
+    assert [each["change"] for each in again.json["jobs"]] == ["unchanged", "unchanged"]
+    twice = client.post("/api/jobs", json={"jobs": [chain[1], chain[1]]})
+    assert (twice.status_code, twice.json["field"]) == (400, "name")
+    bodies: list[dict[str, Any]] = [{"jobs": "a"}, {"jobs": ["a"]}, {"job": []}]
+    for body in bodies:
+        assert client.post("/api/jobs", json=body).status_code == 400

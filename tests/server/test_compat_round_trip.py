@@ -117,6 +117,8 @@ def test_uris_and_fetch_mirror_each_other(client: Client, prefix: str) -> None:
     shown = show(client, prefix)
     assert (shown["uris"], shown["fetch"]) == (["http://h/x"], [mirrored])
     save(client, prefix, shown)
+    kept = client.get("/api/jobs/a").json
+    assert (kept["uris"], kept["fetch"]) == ([], [mirrored])  # once only: nothing is to be fetched twice
     assert show(client, prefix) == shown
     own = {"uri": "http://h/y", "executable": True, "output_file": "z"}
     save(client, prefix, {**document, "fetch": [own]})

@@ -141,7 +141,7 @@ def test_close_answers_what_is_in_hand_and_frees_the_address(session: requests.S
 
 
 def test_close_waits_for_a_slow_reader() -> None:
-    size, begun = 5_000_000, threading.Event()
+    size, begun = 12_000_000, threading.Event()
     wsgi = Flask("large")
 
     @wsgi.get("/")
@@ -152,7 +152,10 @@ def test_close_waits_for_a_slow_reader() -> None:
     server = bind("127.0.0.1:0")
     server.start(wsgi)
     host, _, port = server.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as reader:
+    with socket.socket() as reader:
+        reader.settimeout(10)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that the rest has to wait at the server
+        reader.connect((host, int(port)))
         reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert begun.wait(10)
         closing = threading.Thread(target=server.close)

@@ -7,15 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chronos_py.clock import Clock
 from chronos_py.model.environment import task_name
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.run import Run
-from chronos_py.pools import Pool
+from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.store import attempts, jobs, runs
 from chronos_py.store.attempts import LiveAttempt
-from chronos_py.store.database import Database
 from chronos_py.store.jobs import CurrentDefinition
 
 
@@ -24,31 +22,19 @@ class Dispatcher:
 
     name = "dispatcher"
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        epoch: int,
-        pool: Pool,
-        launcher: Launcher,
-        cluster: str,
-        max_running: int,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
-        self._pool = pool
+    def __init__(self, term: TermContext, launcher: Launcher, cluster: str, max_running: int) -> None:
+        self._term = term
         self._launcher = launcher
         self._cluster = cluster
         self._max_running = max_running
 
     def step(self) -> datetime | None:
         """Launch what can be launched; when the next retry is due. Raises Deposed, DatabaseUnavailable."""
-        now = self._clock.now()
-        with self._database.read() as connection:
+        now = self._term.now()
+        with self._term.read() as connection:
             waiting = runs.has_launchable(connection, now)
             next_retry = runs.next_retry(connection, now)
-            room = self._max_running - attempts.count_live(connection, self._pool.name)
+            room = self._max_running - attempts.count_live(connection, self._term.pool.name)
         limit = min(room, self._launcher.free())
         if waiting and limit > 0:
             for live in self._commit_intents(limit):
@@ -58,7 +44,7 @@ class Dispatcher:
     def _commit_intents(self, limit: int) -> list[LiveAttempt]:
         reserved: list[str] = []
         try:
-            with self._database.lead(self._epoch) as connection:
+            with self._term.lead() as connection:
                 return self._choose(connection, limit, reserved)
         except BaseException:
             for name in reserved:
@@ -67,7 +53,7 @@ class Dispatcher:
 
     def _choose(self, connection: Connection, limit: int, reserved: list[str]) -> list[LiveAttempt]:
         """Insert the attempts of the runs that start now; their task names are added to ``reserved``."""
-        now = self._clock.now()
+        now = self._term.now()
         candidates = runs.launchable(connection, now, limit)
         definitions = jobs.current_definitions(connection, {run.job_id for run in candidates})
         chosen: list[LiveAttempt] = []
@@ -79,7 +65,7 @@ class Dispatcher:
             reserved.append(name)
             runs.start_run(connection, run.id, number, current.revision)  # its row is locked, so it still waits
             attempt = attempts.insert_attempt(
-                connection, run.id, number, current.revision, name, self._pool.name, self._epoch, now
+                connection, run.id, number, current.revision, name, self._term.pool.name, self._term.epoch, now
             )
             chosen.append(LiveAttempt(attempt, run, current.definition))
         return chosen

@@ -7,18 +7,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from chronos_py.clock import Clock
 from chronos_py.errors import DatabaseUnavailable, Deposed
-from chronos_py.health import Health
 from chronos_py.model.environment import build_task
 from chronos_py.model.run import LIVE_ATTEMPT_STATES, AttemptState, Reason
 from chronos_py.model.task import Task
-from chronos_py.pools import LaunchLost, LaunchRefused, Permit, Pool, PoolUnavailable
+from chronos_py.pools import LaunchLost, LaunchRefused, Permit, PoolUnavailable
+from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.settler import Settler
 from chronos_py.store import attempts, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
-from chronos_py.store.database import Database
-from chronos_py.wake import Wake
 
 logger = logging.getLogger(__name__)
 
@@ -29,26 +26,10 @@ class Launcher:
     An attempt is *in flight* from before its intent is committed until its outcome is; nobody else touches it then.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        epoch: int,
-        pool: Pool,
-        settler: Settler,
-        permit: Permit,
-        wake: Wake,
-        health: Health,
-        parallelism: int,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
-        self._pool = pool
+    def __init__(self, term: TermContext, settler: Settler, permit: Permit, parallelism: int) -> None:
+        self._term = term
         self._settler = settler
         self._permit = permit
-        self._wake = wake
-        self._health = health
         self._parallelism = parallelism
         self._executor = ThreadPoolExecutor(parallelism, thread_name_prefix="launch")
         self._lock = threading.Lock()
@@ -71,7 +52,7 @@ class Launcher:
         """The attempt is not in flight any more."""
         with self._lock:
             self._in_flight.discard(task_name)
-        self._wake.dispatcher.set()
+        self._term.wake.dispatcher.set()
 
     def launch(self, live: LiveAttempt) -> None:
         """Launch a reserved attempt whose intent is committed."""
@@ -92,33 +73,33 @@ class Launcher:
         except Deposed:
             return  # the next leader recovers the intent
         except DatabaseUnavailable as error:
-            self._health.report("database", str(error))
+            self._term.health.report("database", str(error))
         except PoolUnavailable as error:
             # Whether it was launched is unknown; the watcher finds out when the pool is back.
-            if self._health.report("pool", str(error)):
+            if self._term.health.report("pool", str(error)):
                 logger.error("%s", error)
         except Exception:  # a bug in a launch must not take the thread's report with it
             logger.exception("The launch of task %s failed", live.attempt.task_name)
-            self._health.report("launcher", "A launch failed with an internal error; see the server's log.")
+            self._term.health.report("launcher", "A launch failed with an internal error; see the server's log.")
         finally:
             self.release(live.attempt.task_name)
 
     def _launch(self, live: LiveAttempt) -> None:
-        self._call(live, self._pool.submit, recovered=False)
+        self._call(live, self._term.pool.submit, recovered=False)
 
     def _recover(self, live: LiveAttempt) -> None:
         # Only now, with the attempt reserved, does nobody else work on it: read how it really stands.
-        with self._database.read() as connection:
+        with self._term.read() as connection:
             current = attempts.find_attempt(connection, live.attempt.run_id, live.attempt.number)
         if current is not None and current.state in LIVE_ATTEMPT_STATES:
             logger.info("Recovering task %s of an earlier launch.", live.attempt.task_name)
-            self._call(live, self._pool.recover, recovered=True)
+            self._call(live, self._term.pool.recover, recovered=True)
 
     def _call(self, live: LiveAttempt, call: Callable[[Task, Permit], str], recovered: bool) -> None:
         attempt = live.attempt
         task = build_task(live.definition, live.run, attempt.number, attempt.task_name)
         self._permit()
-        launched_at = self._clock.now()
+        launched_at = self._term.now()
         try:
             handle = call(task, self._permit)
         except LaunchRefused as error:
@@ -127,12 +108,12 @@ class Launcher:
         except LaunchLost as error:
             self._end(live, AttemptState.LOST, Reason.LOST, str(error))
             return
-        with self._database.lead(self._epoch) as connection:
+        with self._term.lead() as connection:
             if attempts.mark_attempt_running(connection, attempt.id, handle, "", launched_at, None, recovered):
                 runs.mark_run_running(connection, attempt.run_id, launched_at)
-        self._health.clear("launcher")
+        self._term.health.clear("launcher")
         if live.attempt.kill_requested_at is not None:
-            self._wake.watcher.set()
+            self._term.wake.watcher.set()
 
     def _end(self, live: LiveAttempt, state: AttemptState, reason: Reason, message: str) -> None:
-        self._settler.settle([(live, Ending(state, reason, message, self._clock.now()))])
+        self._settler.settle([(live, Ending(state, reason, message, self._term.now()))])

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from chronos_py.clock import Clock
+from chronos_py.scheduler.context import TermContext
 from chronos_py.store import outbox
-from chronos_py.store.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -20,21 +19,19 @@ KEPT = timedelta(days=7)
 class Messenger:
     """Delivers messages at least once, in order."""
 
-    def __init__(self, database: Database, clock: Clock, epoch: int) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
+    def __init__(self, term: TermContext) -> None:
+        self._term = term
 
     def deliver(self) -> None:
         """Deliver what is waiting; forget what was delivered long ago. Raises Deposed, DatabaseUnavailable."""
-        with self._database.read() as connection:
+        with self._term.read() as connection:
             waiting = outbox.undelivered(connection, BATCH)
         if not waiting:
             return
         for _, topic, payload in waiting:
             logger.warning("%s", _sentence(topic, payload))
-        now = self._clock.now()
-        with self._database.lead(self._epoch) as connection:
+        now = self._term.now()
+        with self._term.lead() as connection:
             outbox.mark_delivered(connection, [message_id for message_id, _, _ in waiting], now)
             outbox.prune(connection, now - KEPT)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chronos_py.clock import Clock
 from chronos_py.model.overlap import skip_sentence
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.model.schedule.catch_up import Due, decide
+from chronos_py.scheduler.context import TermContext
 from chronos_py.store import jobs, runs
-from chronos_py.store.database import Database
 from chronos_py.store.jobs import DueJob
 from chronos_py.store.runs import NewRun
-from chronos_py.wake import Wake
 
 BATCH = 500
 
@@ -23,25 +21,22 @@ class Planner:
 
     name = "planner"
 
-    def __init__(self, database: Database, clock: Clock, epoch: int, wake: Wake) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
-        self._wake = wake
+    def __init__(self, term: TermContext) -> None:
+        self._term = term
 
     def step(self) -> datetime | None:
         """Plan everything that is due; when the next job is. Raises Deposed, DatabaseUnavailable."""
         while True:
-            with self._database.read() as connection:
+            with self._term.read() as connection:
                 earliest = jobs.earliest_due(connection)
-            if earliest is None or earliest > self._clock.now():
+            if earliest is None or earliest > self._term.now():
                 return earliest
             if not self._plan_batch():
-                return self._clock.now()  # what is left is being edited at this moment
+                return self._term.now()  # what is left is being edited at this moment
 
     def _plan_batch(self) -> int:
-        now = self._clock.now()
-        with self._database.lead(self._epoch) as connection:
+        now = self._term.now()
+        with self._term.lead() as connection:
             due = jobs.due_jobs(connection, now, BATCH)
             unfinished = runs.count_unfinished(connection, [job.schedule.job_id for job in due])
             new_runs: list[NewRun] = []
@@ -52,7 +47,7 @@ class Planner:
                 advanced.append((job.schedule.job_id, decision.next_due, decision.repetitions_left))
             runs.insert_runs(connection, new_runs)
             jobs.advance_schedules(connection, advanced)
-        self._wake.dispatcher.set()
+        self._term.wake.dispatcher.set()
         return len(due)
 
 

@@ -7,15 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chronos_py.clock import Clock
 from chronos_py.model.overlap import skip_sentence
 from chronos_py.model.retry import next_attempt_at
 from chronos_py.model.run import AttemptState, Reason, Run, RunState, Trigger
+from chronos_py.scheduler.context import TermContext
 from chronos_py.store import attempts, chains, jobs, outbox, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
-from chronos_py.store.database import Database
 from chronos_py.store.runs import NewRun
-from chronos_py.wake import Wake
 
 _RUN_STATE = {
     AttemptState.SUCCEEDED: RunState.SUCCEEDED,
@@ -28,11 +26,8 @@ _RUN_STATE = {
 class Settler:
     """Ends attempts, decides on retries, moves counters, marks edges and makes ready children's runs."""
 
-    def __init__(self, database: Database, clock: Clock, epoch: int, wake: Wake) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
-        self._wake = wake
+    def __init__(self, term: TermContext) -> None:
+        self._term = term
 
     def settle(self, endings: Sequence[tuple[LiveAttempt, Ending]]) -> None:
         """Commit these endings together; one that is settled already changes nothing.
@@ -41,13 +36,13 @@ class Settler:
         """
         if not endings:
             return
-        now = self._clock.now()
-        with self._database.lead(self._epoch) as connection:
+        now = self._term.now()
+        with self._term.lead() as connection:
             # In the order of jobs, so that two batches at once lock their rows one way round.
             for live, ending in sorted(endings, key=lambda each: each[0].run.job_id):
                 if attempts.end_attempt(connection, live.attempt.id, ending):
                     self._settle_run(connection, live, ending, now)
-        self._wake.dispatcher.set()
+        self._term.wake.dispatcher.set()
 
     def _settle_run(self, connection: Connection, live: LiveAttempt, ending: Ending, now: datetime) -> None:
         run = live.run

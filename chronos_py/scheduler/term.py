@@ -15,6 +15,7 @@ from chronos_py.errors import DatabaseUnavailable, Deposed
 from chronos_py.health import Health
 from chronos_py.logs import TaskLogs
 from chronos_py.pools import Pool, PoolUnavailable
+from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.dispatcher import Dispatcher
 from chronos_py.scheduler.duty import Duty
 from chronos_py.scheduler.launcher import Launcher
@@ -53,39 +54,22 @@ class LeaderTerm:
 
     def __init__(self, parts: LeaderParts, epoch: int, may_launch: Callable[[], bool], timers: Timers) -> None:
         self.epoch = epoch
-        self._pool = parts.pool
-        self._wake = parts.wake
-        self._health = parts.health
         self._timers = timers
         self._may_launch = may_launch
         self._over = threading.Event()
-        settler = Settler(parts.database, parts.clock, epoch, parts.wake)
-        self._launcher = Launcher(
-            parts.database,
-            parts.clock,
-            epoch,
-            parts.pool,
-            settler,
-            self._permit,
-            parts.wake,
-            parts.health,
-            parallelism=max(4, 2 * (os.cpu_count() or 1)),
-        )
-        planner = Planner(parts.database, parts.clock, epoch, parts.wake)
-        dispatcher = Dispatcher(
-            parts.database, parts.clock, epoch, parts.pool, self._launcher, parts.cluster, parts.max_running
-        )
-        watcher = Watcher(
-            parts.database, parts.clock, epoch, parts.pool, self._launcher, settler, parts.logs, parts.health
-        )
-        self._messenger = Messenger(parts.database, parts.clock, epoch)
-        wake = parts.wake
+        term = TermContext(parts.database, parts.clock, epoch, parts.pool, parts.wake, parts.health)
+        settler = Settler(term)
+        self._term = term
+        self._launcher = Launcher(term, settler, self._permit, parallelism=max(4, 2 * (os.cpu_count() or 1)))
+        self._messenger = Messenger(term)
+        dispatcher = Dispatcher(term, self._launcher, parts.cluster, parts.max_running)
+        watcher = Watcher(term, self._launcher, settler, parts.logs)
         self._duties = [
             Duty(work, event, seconds, timers, parts.health, self._over.set)
             for work, event, seconds in (
-                (planner, wake.planner, POLL_SECONDS),
-                (dispatcher, wake.dispatcher, POLL_SECONDS),
-                (watcher, wake.watcher, RESYNC_SECONDS),
+                (Planner(term), parts.wake.planner, POLL_SECONDS),
+                (dispatcher, parts.wake.dispatcher, POLL_SECONDS),
+                (watcher, parts.wake.watcher, RESYNC_SECONDS),
             )
         ]
         self._hints = threading.Thread(target=self._listen, name="pool hints", daemon=True)
@@ -115,10 +99,10 @@ class LeaderTerm:
     def _listen(self) -> None:
         while not self._over.is_set():
             try:
-                for _ in self._pool.watch(self._over):
-                    self._wake.watcher.set()
+                for _ in self._term.pool.watch(self._over):
+                    self._term.wake.watcher.set()
             except PoolUnavailable as error:
-                self._health.report("pool", str(error))
+                self._term.health.report("pool", str(error))
             self._over.wait(1.0)
 
     def _deliver(self) -> None:
@@ -127,7 +111,7 @@ class LeaderTerm:
         except Deposed:
             self._over.set()
         except DatabaseUnavailable as error:
-            self._health.report("database", str(error))
+            self._term.health.report("database", str(error))
 
 
 class Leadership:

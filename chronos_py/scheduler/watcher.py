@@ -6,17 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chronos_py.clock import Clock
-from chronos_py.health import Health
 from chronos_py.logs import TaskLogs
 from chronos_py.model.outcome import judge
 from chronos_py.model.run import AttemptState, Reason
-from chronos_py.pools import Pool, PoolUnavailable, TaskState, TaskStatus
+from chronos_py.pools import PoolUnavailable, TaskState, TaskStatus
+from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.scheduler.settler import Settler
 from chronos_py.store import attempts, runs
 from chronos_py.store.attempts import Ending, LiveAttempt, SettledTask
-from chronos_py.store.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -32,25 +30,11 @@ class Watcher:
 
     name = "watcher"
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        epoch: int,
-        pool: Pool,
-        launcher: Launcher,
-        settler: Settler,
-        logs: TaskLogs,
-        health: Health,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._epoch = epoch
-        self._pool = pool
+    def __init__(self, term: TermContext, launcher: Launcher, settler: Settler, logs: TaskLogs) -> None:
+        self._term = term
         self._launcher = launcher
         self._settler = settler
         self._logs = logs
-        self._health = health
         self._killed: dict[int, datetime] = {}
 
     def step(self) -> datetime | None:
@@ -59,20 +43,20 @@ class Watcher:
         Raises Deposed, DatabaseUnavailable, and PoolUnavailable: then what the tasks do is unknown, not failed.
         """
         # First what SQL believes, then the pool's list: a task launched in between is in neither or in both.
-        with self._database.read() as connection:
-            live = attempts.live_attempts(connection, self._pool.name)
+        with self._term.read() as connection:
+            live = attempts.live_attempts(connection, self._term.pool.name)
         try:
-            statuses = {status.name: status for status in self._pool.list()}
+            statuses = {status.name: status for status in self._term.pool.list()}
         except PoolUnavailable:
             if any(entry.attempt.unreachable_since is None for entry in live):
-                with self._database.lead(self._epoch) as connection:
-                    attempts.mark_unreachable(connection, self._pool.name, self._clock.now())
+                with self._term.lead() as connection:
+                    attempts.mark_unreachable(connection, self._term.pool.name, self._term.now())
             raise
-        if self._health.clear("pool"):
+        if self._term.health.clear("pool"):
             logger.info("The pool answers again.")
         if any(entry.attempt.unreachable_since is not None for entry in live):
-            with self._database.lead(self._epoch) as connection:
-                attempts.mark_reachable(connection, self._pool.name)
+            with self._term.lead() as connection:
+                attempts.mark_reachable(connection, self._term.pool.name)
         self._observe(live, statuses)
         self._settle_ended(live, statuses)
         self._kill(live, statuses)
@@ -91,10 +75,10 @@ class Watcher:
                 self._launcher.recover(entry)  # does nothing while the launch is in flight
         if not begun:
             return
-        now = self._clock.now()
-        with self._database.lead(self._epoch) as connection:
+        now = self._term.now()
+        with self._term.lead() as connection:
             for entry, status in begun:
-                recovered = entry.attempt.epoch != self._epoch
+                recovered = entry.attempt.epoch != self._term.epoch
                 started_at = status.started_at or now
                 attempts.note_running(connection, entry.attempt.id, status.handle, status.node, started_at, recovered)
                 runs.mark_run_running(connection, entry.run.id, started_at)
@@ -122,10 +106,10 @@ class Watcher:
         except OSError as error:
             reason = error.strerror or str(error)
             message = f"The output of ended tasks cannot be kept: {reason}. Their runs end when there is room again."
-            if self._health.report("log archive", message):
+            if self._term.health.report("log archive", message):
                 logger.error("%s", message)
             return False
-        if self._health.clear("log archive"):
+        if self._term.health.clear("log archive"):
             logger.info("The output of ended tasks can be kept again.")
         return True
 
@@ -143,7 +127,7 @@ class Watcher:
             state=outcome.state,
             reason=outcome.reason,
             message=outcome.message,
-            finished_at=status.finished_at or self._clock.now(),
+            finished_at=status.finished_at or self._term.now(),
             exit_code=status.exit_code,
             started_at=status.started_at,
             cpu_seconds=status.usage.cpu_seconds,
@@ -155,14 +139,14 @@ class Watcher:
 
     def _is_inherited_intent(self, entry: LiveAttempt) -> bool:
         """Whether an earlier leader may still be about to launch this very attempt."""
-        return entry.attempt.epoch != self._epoch and entry.attempt.state is AttemptState.STARTING
+        return entry.attempt.epoch != self._term.epoch and entry.attempt.state is AttemptState.STARTING
 
     def _kill(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
         """Kill what a person or a timeout wants dead; asked again at intervals until the pool confirms the end."""
-        now = self._clock.now()
+        now = self._term.now()
         overdue = [entry.run.id for entry in live if self._is_overdue(entry, now)]
         if overdue:
-            with self._database.lead(self._epoch) as connection:
+            with self._term.lead() as connection:
                 attempts.request_kill(connection, overdue, Reason.TIMEOUT, now)
         for entry in live:
             attempt = entry.attempt
@@ -174,7 +158,7 @@ class Watcher:
             asked = self._killed.get(attempt.id)
             if asked is None or now - asked > timedelta(seconds=grace + 5):
                 self._killed[attempt.id] = now
-                self._pool.kill(status.handle, grace)
+                self._term.pool.kill(status.handle, grace)
 
     @staticmethod
     def _deadline(entry: LiveAttempt) -> datetime | None:
@@ -195,12 +179,12 @@ class Watcher:
         over = [name for name, status in statuses.items() if status.is_final or status.state is TaskState.CREATED]
         if not over:
             return
-        with self._database.read() as connection:
+        with self._term.read() as connection:
             settled = attempts.settled_tasks(connection, over)
-        now = self._clock.now()
+        now = self._term.now()
         for task in settled:
             if not _keeps_its_name(task, now):
-                self._pool.forget(statuses[task.name].handle)
+                self._term.pool.forget(statuses[task.name].handle)
 
 
 def _is_in_doubt(entry: LiveAttempt, status: TaskStatus | None) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from chronos_py.health import Health
 from chronos_py.logs import LogArchive, TaskLogs
 from chronos_py.model.run import Run, RunState
+from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.dispatcher import Dispatcher
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.scheduler.planner import Planner
@@ -62,16 +63,12 @@ class Leader:
 
     def __post_init__(self) -> None:
         app = self.application
-        settler = Settler(self.database, self.clock, self.epoch, app.wake)
-        self.launcher = Launcher(
-            self.database, self.clock, self.epoch, self.pool, settler, lambda: None, app.wake, self.health, 8
-        )
-        self.planner = Planner(self.database, self.clock, self.epoch, app.wake)
-        self.dispatcher = Dispatcher(self.database, self.clock, self.epoch, self.pool, self.launcher, "test", 100)
-        self.watcher = Watcher(
-            self.database, self.clock, self.epoch, self.pool, self.launcher, settler, app.logs, self.health
-        )
-        self.settler = settler
+        term = TermContext(self.database, self.clock, self.epoch, self.pool, app.wake, self.health)
+        self.settler = Settler(term)
+        self.launcher = Launcher(term, self.settler, lambda: None, 8)
+        self.planner = Planner(term)
+        self.dispatcher = Dispatcher(term, self.launcher, "test", 100)
+        self.watcher = Watcher(term, self.launcher, self.settler, app.logs)
 
     def wait_for_launches(self) -> None:
         """Until nothing is in flight."""

@@ -9,13 +9,15 @@ import threading
 from importlib.metadata import entry_points
 from types import FrameType
 
+from flask import Flask
+
 from chronos_py.clock import Clock, SystemClock
 from chronos_py.config import Settings
 from chronos_py.election.identity import is_surely_dead, this_process
 from chronos_py.election.sql import SqlElection
 from chronos_py.errors import ConfigurationError
 from chronos_py.health import Health
-from chronos_py.http import Server, bind, check_listen, create_wsgi_app
+from chronos_py.http import Server, bind, check_listen, create_wsgi_app, own_names
 from chronos_py.logs import LogArchive, TaskLogs
 from chronos_py.pools import Pool, PoolFactory, PoolOptions, PoolUnavailable
 from chronos_py.scheduler.term import LeaderParts, Leadership
@@ -148,10 +150,11 @@ def run_server(settings: Settings) -> int:
     except BaseException:
         server.close()
         raise
-    return _serve_until_stopped(server, node, credentials)
+    names = own_names(settings.listen, settings.advertise, credentials, settings.insecure)
+    return _serve_until_stopped(server, node, create_wsgi_app(node.application, credentials, names))
 
 
-def _serve_until_stopped(server: Server, node: Node, credentials: str | None) -> int:
+def _serve_until_stopped(server: Server, node: Node, wsgi: Flask) -> int:
     stopped = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -160,7 +163,7 @@ def _serve_until_stopped(server: Server, node: Node, credentials: str | None) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     node.start()
-    server.start(create_wsgi_app(node.application, credentials))
+    server.start(wsgi)
     logger.info("Serving http://%s", server.address)
     stopped.wait()
     logger.info("Stopping: handing over leadership; tasks go on.")

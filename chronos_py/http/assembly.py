@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
@@ -19,8 +21,13 @@ class _Json(DefaultJSONProvider):
     compact = True
 
 
-def create_wsgi_app(app: Application, credentials: str | None = None) -> Flask:
-    """Everything a node serves. ``credentials`` is ``user:password``, asked of everyone by HTTP Basic."""
+def create_wsgi_app(
+    app: Application, credentials: str | None = None, own_names: Collection[str] | None = None
+) -> Flask:
+    """Everything a node serves. ``credentials`` is ``user:password``, asked of everyone by HTTP Basic.
+
+    ``own_names`` are the host names that it answers to beside the loopback ones, None: any.
+    """
     # The templates and the static files lie in the package, wherever it is installed.
     flask = Flask("chronos_py", static_folder="web/static", template_folder="templates")
     flask.config["MAX_CONTENT_LENGTH"] = guards.BODY_LIMIT
@@ -32,6 +39,7 @@ def create_wsgi_app(app: Application, credentials: str | None = None) -> Flask:
         flask.register_blueprint(blueprint, url_prefix=prefix)
     flask.register_blueprint(web.blueprint(app))
     flask.before_request(lambda: guards.refuse_strangers(credentials))
+    flask.before_request(lambda: guards.refuse_foreign_names(own_names))
     flask.before_request(guards.refuse_other_sites)
     flask.before_request(guards.refuse_unusable_requests)
     flask.after_request(guards.add_headers)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from flask import Response, g, request
 
 from chronos_py import compat
+from chronos_py.http.addresses import is_loopback
 from chronos_py.http.refusals import refuse
 
 BODY_LIMIT = 1 << 20
@@ -44,6 +47,21 @@ def _basic_credentials(header: str) -> str:
         return base64.b64decode(encoded.strip(), validate=True).decode()
     except (binascii.Error, ValueError):  # not base64, or not UTF-8
         return ""
+
+
+def refuse_foreign_names(own_names: Collection[str] | None) -> Response | None:
+    """An open server on loopback answers to its own names only; None: to any.
+
+    A page of a foreign name that was made to resolve to this machine would pass for one of ours otherwise.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if own_names is None or host in own_names or is_loopback(host):
+        return None
+    return refuse(
+        421,
+        f'This server does not go by the name "{host}"; start it with --advertise {host}:PORT if it should, or with'
+        " --http-credentials.",
+    )
 
 
 def refuse_other_sites() -> Response | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import socket
 import threading
@@ -15,6 +14,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from chronos_py.errors import ConfigurationError
+from chronos_py.http.addresses import is_loopback
 
 THREADS = 16
 # Beyond this the server does not even read a body on; what is smaller gets the application's own words.
@@ -87,7 +87,7 @@ def check_listen(listen: str, credentials: str | None, insecure: bool) -> None:
     if credentials is not None and not all(credentials.partition(":")):
         raise ConfigurationError("--http-credentials must be of the form user:password.")
     host, _ = _split(listen)
-    if credentials is None and not insecure and not _is_loopback(host):
+    if credentials is None and not insecure and not is_loopback(host):
         raise ConfigurationError(
             f"--listen {listen} would let everyone on the network run commands here;"
             " set --http-credentials user:password, or say --insecure if you mean it."
@@ -101,8 +101,9 @@ def _split(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def own_names(listen: str, advertise: str, credentials: str | None, insecure: bool) -> frozenset[str] | None:
+    """The names that an open server on loopback answers to, beside the loopback ones; None: it answers to any."""
+    host, _ = _split(listen)
+    if credentials is not None or insecure or not is_loopback(host):
+        return None
+    return frozenset({advertise.rpartition(":")[0].strip("[]").lower()} - {""})

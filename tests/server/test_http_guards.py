@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chronos_py.http import create_wsgi_app
+from chronos_py.http import create_wsgi_app, own_names
 from chronos_py.http.guards import BODY_LIMIT
 from chronos_py.services import Application
 from tests.server.client import Client, client_of
@@ -188,3 +188,31 @@ def test_wrong_methods_say_which_are_right(client: Client) -> None:
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert answer.json["detail"] == "POST is not possible at /api/jobs/a."
     assert {"GET", "PUT", "PATCH", "DELETE"} <= set(answer.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:4400", "[::1]:4400", "chronos.example:80", "CHRONOS.example"]
+)
+def test_an_open_server_answers_to_its_own_names(application: Application, host: str) -> None:
+    client = create_wsgi_app(application, None, frozenset({"chronos.example"})).test_client()
+    assert client.get("/ping", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:4400", "10.0.0.1"]
+)
+def test_a_name_that_was_made_to_point_here_gets_nothing(application: Application, host: str) -> None:
+    client = create_wsgi_app(application, None, frozenset({"chronos.example"})).test_client()
+    for method, path in (("GET", "/api/jobs"), ("POST", "/jobs/x/run"), ("PUT", "/v1/scheduler/job/x")):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        answer = client.open(path, method=method, headers=headers)
+        assert answer.status_code == 421
+        assert "--advertise" in answer.text
+
+
+def test_only_an_open_server_on_loopback_minds_its_names() -> None:
+    assert own_names("127.0.0.1:4400", "node-1:4400", None, insecure=False) == {"node-1"}
+    assert own_names("127.0.0.1:4400", "", None, insecure=False) == frozenset()
+    assert own_names("127.0.0.1:4400", "", "user:password", insecure=False) is None
+    assert own_names("127.0.0.1:4400", "", None, insecure=True) is None
+    assert own_names("0.0.0.0:4400", "", "user:password", insecure=False) is None

@@ -15,7 +15,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.post("/schedules/preview")
     def preview() -> Response:
         body = json_object()
-        refuse_unknown_fields(body, ("schedule", "scheduleTimeZone", "count", "from"))
+        refuse_unknown_fields(body, ("schedule", "scheduleTimeZone", "count", "from", "name"))
         read = Reader(body)
         found = preview_schedule(
             app,
@@ -23,5 +23,6 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             read.text("scheduleTimeZone"),
             read.integer("count", 10, 1, MOST),
             time_field(body, "from"),
+            read.text("name"),
         )
         return jsonify(next=[instant(time) for time in found.next], description=found.description)

@@ -197,6 +197,7 @@ PREVIEW = nothing_else(
     {
         "schedule": TEXT,
         "scheduleTimeZone": TEXT_OR_NULL,
+        "name": TEXT_OR_NULL,
         "count": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST, "default": 10},
         "from": _words("The times are those after this one; default: now.", TIME_OR_NULL),
     },

@@ -16,7 +16,6 @@ from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.services.application import Application
-from chronos_py.services.schedules import read_usable_definition
 from chronos_py.store import attempts, chains, jobs, runs
 from chronos_py.store.jobs import StoredSchedule
 
@@ -122,7 +121,7 @@ def save_job(
     same changes nothing. Raises InvalidDefinition.
     """
     now = app.clock.now()
-    definition = read_usable_definition(document, now)
+    definition = read_definition(document)
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = jobs.find_job(connection, definition.name, lock=True)
@@ -142,7 +141,7 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
     None is due before all are there, so a chain never begins without its later steps. Raises InvalidDefinition.
     """
     now = app.clock.now()
-    definitions = {definition.name: definition for definition in (_read_one_of_many(each, now) for each in documents)}
+    definitions = {definition.name: definition for definition in map(_read_one_of_many, documents)}
     if len(definitions) < len(documents):
         raise InvalidDefinition("name is the same for two of these jobs; give each its own.", "name")
     by_name = {document["name"]: document for document in documents}
@@ -159,9 +158,9 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
     return saved
 
 
-def _read_one_of_many(document: Mapping[str, Any], now: datetime) -> Definition:
+def _read_one_of_many(document: Mapping[str, Any]) -> Definition:
     try:
-        return read_usable_definition(document, now)
+        return read_definition(document)
     except InvalidDefinition as error:
         raise InvalidDefinition(f"Job {shown(document.get('name'))}: {error}", error.field) from error
 
@@ -184,7 +183,7 @@ def patch_job(
         document = _merge(job.document, changes)
         if document.get("name") != name:
             raise InvalidDefinition(f"name is {shown(document.get('name'))}; a job cannot be renamed yet.", "name")
-        _store(connection, job, read_usable_definition(document, now), document, author, now)
+        _store(connection, job, read_definition(document), document, author, now)
         saved = require_job(connection, name)
     app.wake.all()
     return saved

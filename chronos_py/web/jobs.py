@@ -12,7 +12,7 @@ from chronos_py.model.document import complete
 from chronos_py.model.job import last_outcome
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.jobs import Children, JobSummary
-from chronos_py.services.schedules import preview_schedule
+from chronos_py.services.schedules import upcoming
 from chronos_py.web.answers import page, person
 
 PAGE = 50
@@ -47,17 +47,13 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.get("/jobs/<name>")
     def show_job(name: str) -> Response:
         summary = jobs.get_job(app, name)
-        definition = summary.job.definition
-        following = []
-        if definition.schedule and not definition.disabled and summary.job.repetitions_left != 0:
-            following = preview_schedule(app, definition.schedule, definition.schedule_time_zone, 5).next
         document = json.dumps(complete(summary.job.document), indent=2, ensure_ascii=False)
         return page(
             "job.html",
             summary=summary,
             job=summary.job,
             state=state_of(summary),
-            following=following,
+            following=upcoming(summary.job, 5),
             runs=runs.list_runs(app, name, limit=HISTORY),
             document=document,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -47,6 +48,15 @@ def test_a_job_and_its_chain_are_shown(client: FlaskClient, application: Applica
     assert client.get("/jobs/extract").text.count("<time") >= 6  # the next run and five more
     assert "load data" in client.get("/chains").text
     assert "extract" in client.get("/timeline").text
+
+
+def test_the_next_runs_follow_from_the_next_one(client: FlaskClient, application: Application) -> None:
+    define(application, "open", schedule="R//PT1H")
+    job = jobs.get_job(application, "open").job
+    assert job.next_due is not None
+    page = client.get("/jobs/open").text
+    for hours in range(5):
+        assert f"{job.next_due + timedelta(hours=hours):%Y-%m-%d %H:%M:%S} UTC" in page
 
 
 def test_filters_are_in_the_address(client: FlaskClient, application: Application) -> None:

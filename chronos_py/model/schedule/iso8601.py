@@ -15,7 +15,9 @@ from chronos_py.errors import ScheduleError
 from chronos_py.model.schedule.period import Period, add_months, parse_period
 from chronos_py.model.schedule.zone import to_instant
 
-_REPEATING = re.compile(r"R(\d*)/(.*)/(P.*)", re.DOTALL)
+_REPEATING = re.compile(r"R(\d*)/(.*)/(P.*)", re.DOTALL | re.ASCII)
+
+_MOST_DIGITS = 18  # what the database can count
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +102,42 @@ def parse_repeating_interval(text: str, zone: tzinfo | None) -> RepeatingInterva
     match = _REPEATING.fullmatch(text)
     if match is None:
         raise ScheduleError(
-            f'schedule "{text}" is not of the form R[n]/start/period, such as R/2026-01-01T03:00:00Z/P1D.', 0
+            f"schedule {_quoted(text)} is not of the form R[n]/start/period, such as R/2026-01-01T03:00:00Z/P1D.", 0
+        )
+    if len(match[1]) > _MOST_DIGITS:
+        raise ScheduleError(
+            f"schedule {_quoted(text)}: that many repetitions are too large a number; write R for ever.", 1
         )
     repetitions = int(match[1]) if match[1] else None
     start, start_zone = _parse_start(text, match[2], match.start(2))
     period = parse_period(match[3])
-    if period is None:
+    if period is None and "-" not in match[3]:
         raise ScheduleError(
-            f'schedule "{text}": the period "{match[3]}" is not an ISO 8601 duration such as P1D, PT1H30M or P1W.',
+            f'schedule {_quoted(text)}: the period "{match[3][:40]}" is not an ISO 8601 duration such as P1D, PT1H30M'
+            " or P1W, or it is longer than any calendar.",
             match.start(3),
         )
-    if (period.is_zero and repetitions not in (0, 1)) or period.nominal < timedelta(0):
-        raise ScheduleError(f'schedule "{text}": the period "{match[3]}" must be longer than zero.', match.start(3))
-    return RepeatingInterval(text, repetitions, start, period, zone or start_zone)
+    if period is None or (period.is_zero and repetitions not in (0, 1)):
+        raise ScheduleError(
+            f'schedule {_quoted(text)}: the period "{match[3][:40]}" must be longer than zero.', match.start(3)
+        )
+    schedule = RepeatingInterval(text, repetitions, start, period, zone or start_zone)
+    if start is not None:
+        _check_start(schedule, match.start(2))
+    return schedule
+
+
+def _check_start(schedule: RepeatingInterval, position: int) -> None:
+    try:
+        schedule.occurrence(0)
+    except OverflowError as error:
+        raise ScheduleError(
+            f"schedule {_quoted(schedule.text)}: the start lies out of the years 1 to 9999.", position
+        ) from error
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if len(text) <= 80 else f'"{text[:77]}..."'
 
 
 def _parse_start(text: str, start: str, position: int) -> tuple[datetime | None, tzinfo]:
@@ -124,7 +149,8 @@ def _parse_start(text: str, start: str, position: int) -> tuple[datetime | None,
         moment = datetime.fromisoformat(start.replace(",", "."))
     except ValueError as error:
         raise ScheduleError(
-            f'schedule "{text}": the start "{start}" is not an ISO 8601 date and time such as 2026-01-01T03:00:00Z.',
+            f'schedule {_quoted(text)}: the start "{start[:40]}" is not an ISO 8601 date and time,'
+            " such as 2026-01-01T03:00:00Z.",
             position,
         ) from error
     # Without an offset the start is UTC: the original took the zone of the server's machine, which nobody can see.

@@ -7,12 +7,17 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# Eighteen digits are more than any calendar has; Python refuses to read numbers of thousands.
+_NUMBER = r"\d{1,18}"
 _PERIOD = re.compile(
-    r"P(?:(?P<years>-?\d+)Y)?(?:(?P<months>-?\d+)M)?(?:(?P<weeks>-?\d+)W)?(?:(?P<days>-?\d+)D)?"
-    r"(?P<time>T(?:(?P<hours>-?\d+)H)?(?:(?P<minutes>-?\d+)M)?(?:(?P<seconds>-?\d+(?:[.,]\d+)?)S)?)?"
+    rf"P(?:(?P<years>{_NUMBER})Y)?(?:(?P<months>{_NUMBER})M)?(?:(?P<weeks>{_NUMBER})W)?(?:(?P<days>{_NUMBER})D)?"
+    rf"(?P<time>T(?:(?P<hours>{_NUMBER})H)?(?:(?P<minutes>{_NUMBER})M)?"
+    rf"(?:(?P<seconds>{_NUMBER}(?:[.,]{_NUMBER})?)S)?)?",
+    re.ASCII,
 )
 # Nominal lengths, only for estimates: exact positions are always computed from the anchor.
 _NOMINAL_MONTH = timedelta(days=30.436875)
+_LONGEST = timedelta(days=3_652_059)  # the years 1 to 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,13 @@ class Period:
 
 
 def parse_period(text: str) -> Period | None:
-    """Read ``PnYnMnWnDTnHnMnS`` (seconds may have a fraction). None when it is not a period."""
+    """Read ``PnYnMnWnDTnHnMnS`` (seconds may have a fraction). None when it is none, or longer than any calendar."""
     match = _PERIOD.fullmatch(text)
     if match is None or match["time"] == "T":
         return None
     number = {unit: int(match[unit] or 0) for unit in ("years", "months", "weeks", "days", "hours", "minutes")}
     try:
-        return Period(
+        period = Period(
             months=12 * number["years"] + number["months"],
             days=7 * number["weeks"] + number["days"],
             elapsed=timedelta(
@@ -49,6 +54,7 @@ def parse_period(text: str) -> Period | None:
                 seconds=float((match["seconds"] or "0").replace(",", ".")),
             ),
         )
+        return period if period.nominal < _LONGEST else None
     except OverflowError:
         return None
 

@@ -13,7 +13,7 @@ async function showPreview() {
   const mine = ++latest;
   const schedule = form.elements.schedule.value.trim();
   if (!schedule) { preview.textContent = ""; return; }
-  const body = JSON.stringify({ schedule, scheduleTimeZone: form.elements.scheduleTimeZone.value.trim(), count: 5 });
+  const body = JSON.stringify({ schedule, scheduleTimeZone: form.elements.scheduleTimeZone.value.trim(), name: form.elements.name.value.trim(), count: 5 });
   const answer = await fetch("/api/schedules/preview", { method: "POST", headers: { "Content-Type": "application/json" }, body });
   const found = await answer.json();
   if (mine !== latest) return;
@@ -28,7 +28,7 @@ async function showPreview() {
 let timer = 0;
 form.addEventListener("input", (event) => {
   if (event.target.name === "kind") showKind();
-  if (!["schedule", "scheduleTimeZone"].includes(event.target.name)) return;
+  if (!["name", "schedule", "scheduleTimeZone"].includes(event.target.name)) return;
   clearTimeout(timer);
   timer = setTimeout(showPreview, 250);
 });

@@ -78,7 +78,7 @@ class Watcher:
         now = self._term.now()
         with self._term.lead() as connection:
             for entry, status in begun:
-                recovered = entry.attempt.epoch != self._term.epoch
+                recovered = self._is_inherited_intent(entry)
                 started_at = status.started_at or now
                 attempts.note_running(connection, entry.attempt.id, status.handle, status.node, started_at, recovered)
                 runs.mark_run_running(connection, entry.run.id, started_at)

@@ -149,3 +149,18 @@ def test_a_full_archive_delays_the_end_and_says_so(leader: Leader, monkeypatch: 
     leader.watcher.step()
     assert leader.states("job") == [RunState.SUCCEEDED]
     assert leader.health.problems() == []
+
+
+def test_an_adopted_task_that_was_surely_launched_frees_its_name(
+    leader: Leader, application: Application, pool: ScriptedPool
+) -> None:
+    leader.define("job")
+    runs.run_now(application, "job")
+    leader.dispatcher.step()
+    leader.wait_for_launches()  # launched and committed, but not yet seen in the pool's list
+    successor = elect(application, pool, "second", dead="first")
+    successor.turn()
+    successor.end_last("job")
+    successor.watcher.step()
+    assert pool.statuses == {}
+    successor.launcher.stop()

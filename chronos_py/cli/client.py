@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import click
 import requests
+from requests.auth import HTTPBasicAuth
 
 from chronos_py.errors import ChronosError
 
@@ -20,12 +21,16 @@ class ServerError(ChronosError):
 
 
 class Client:
-    """A server at a URL; ``http://user:password@host:port`` sends the credentials."""
+    """A server at a URL; ``http://user:password@host:port`` sends the credentials, and no message repeats them.
+
+    Raises ServerError for what is no URL.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url, credentials = _without_credentials(url)
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.auth = credentials
 
     def call(
         self,
@@ -40,6 +45,10 @@ class Client:
             answer = self._session.request(
                 method, self.url + path, params=query, json=body, headers=headers, timeout=TIMEOUT_SECONDS
             )
+        except requests.exceptions.Timeout as error:
+            raise ServerError(f"{self.url} did not answer within {TIMEOUT_SECONDS} s.") from error
+        except requests.exceptions.SSLError as error:
+            raise ServerError(f"{self.url} cannot be trusted: {error}.") from error
         except requests.exceptions.ConnectionError as error:
             raise ServerError(
                 f"no server answers at {self.url}; start one with chronos server, or say which with --server URL."
@@ -50,8 +59,34 @@ class Client:
             raise ServerError(_sentence(answer))
         return answer
 
+    def ask(self, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
+        """The JSON in the answer. Raises as :meth:`call`."""
+        answer = self.call(method, path, query, body)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ServerError(f"{self.url} answers, but not like a Chronos-py server; is the URL right?") from error
+
     def get(self, path: str, **query: Any) -> Any:
-        return self.call("GET", path, query).json()
+        return self.ask("GET", path, query)
+
+
+def _without_credentials(url: str) -> tuple[str, HTTPBasicAuth | None]:
+    """The URL as it may be shown, and the user and password that were in it."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        shown = url.rpartition("@")[2]
+        raise ServerError(f'the server "{shown}" must be a URL such as http://127.0.0.1:4400.')
+    user, at, host = parts.netloc.rpartition("@")
+    bare = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    if not at:
+        return bare, None
+    name, _, password = user.partition(":")
+    return bare, HTTPBasicAuth(unquote(name).encode(), unquote(password).encode())
 
 
 def _sentence(answer: requests.Response) -> str:
@@ -62,7 +97,10 @@ def _sentence(answer: requests.Response) -> str:
 
 
 def job_path(name: str) -> str:
-    return f"/api/jobs/{quote(name, safe='')}"
+    """Where the API has a job. Raises ServerError for a name that would lead elsewhere, which no job can have."""
+    if name in ("", ".", ".."):
+        raise ServerError(f'Job "{name}" not found.')
+    return f"/api/jobs/{quote(name, safe='', errors='surrogateescape')}"
 
 
 def with_server(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,7 +111,8 @@ def with_server(command: Callable[..., Any]) -> Callable[..., Any]:
         envvar="CHRONOS_SERVER",
         default="http://127.0.0.1:4400",
         show_default=True,
-        help="The server to talk to.  [CHRONOS_SERVER]",
+        metavar="URL",
+        help="The server to talk to; user:password@ before the host is sent.  [CHRONOS_SERVER]",
         callback=lambda context, parameter, value: Client(value),
     )(command)
 

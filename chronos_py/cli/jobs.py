@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from chronos_py.cli.client import Client, ServerError, job_path, print_json, with_output, with_server
+from chronos_py.cli.client import Client, job_path, print_json, with_output, with_server
 from chronos_py.cli.runs import wait_for_end
-from chronos_py.cli.tables import moment, print_table
+from chronos_py.cli.tables import moment, print_fields, print_table
+from chronos_py.errors import InvalidDefinition
 
 
 @click.group()
@@ -47,10 +48,32 @@ def list_jobs(client: Client, query: str, output: str) -> None:
 
 @job.command()
 @click.argument("name")
+@with_output
 @with_server
-def show(client: Client, name: str) -> None:
-    """Show a job as JSON."""
-    print_json(client.get(job_path(name)))
+def show(client: Client, name: str, output: str) -> None:
+    """Show a job."""
+    found: dict[str, Any] = client.get(job_path(name))
+    if output == "json":
+        return print_json(found)
+    image = (found["container"] or {}).get("image")
+    last_runs = ", ".join(f"{run['id']} {run['state']}" for run in found["lastRuns"][:5])
+    return print_fields(
+        (
+            ("Job", found["name"]),
+            ("About", found["description"]),
+            ("State", "paused" if found["disabled"] else found["state"]),
+            ("When", found["scheduleDescription"]),
+            ("Next run", moment(found["nextRun"]) if found["nextRun"] else None),
+            ("Children", ", ".join(found["children"])),
+            ("Owner", found["owner"]),
+            ("Retries", found["retries"]),
+            ("Succeeded", found["successCount"]),
+            ("Failed", found["errorCount"]),
+            ("Last runs", last_runs),
+            ("Image", image),
+            ("Command", found["command"]),
+        )
+    )
 
 
 @job.command()
@@ -58,7 +81,7 @@ def show(client: Client, name: str) -> None:
 @with_server
 def apply(client: Client, paths: tuple[Path, ...]) -> None:
     """Create or change jobs from JSON files, or folders of them: all of them or, on any error, none."""
-    answer = client.call("POST", "/api/jobs", body={"jobs": _read_all(paths)}).json()
+    answer = client.ask("POST", "/api/jobs", body={"jobs": _read_all(paths)})
     for job in answer["jobs"]:
         click.echo(f"{job['name']}: {job['change']}")
 
@@ -66,7 +89,7 @@ def apply(client: Client, paths: tuple[Path, ...]) -> None:
 def _read_all(paths: tuple[Path, ...]) -> list[dict[str, Any]]:
     files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
     if not files:
-        raise ServerError(f"there is no *.json file in {', '.join(map(str, paths))}.")
+        raise InvalidDefinition(f"there is no *.json file in {', '.join(map(str, paths))}.")
     return [document for file in files for document in _read(file)]
 
 
@@ -74,13 +97,15 @@ def _read(file: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ServerError(f"{file} cannot be read: {error.strerror}.") from error
+        raise InvalidDefinition(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ServerError(f"{file} is not JSON: {error}.") from error
+        raise InvalidDefinition(f"{file} is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise InvalidDefinition(f"{file} is nested too deep for a job.") from error
     documents = content if isinstance(content, list) else [content]
     for document in documents:
         if not isinstance(document, dict) or not isinstance(document.get("name"), str):
-            raise ServerError(f"{file} must hold a job, or a list of jobs, each with a name.")
+            raise InvalidDefinition(f"{file} must hold a job, or a list of jobs, each with a name.")
     return documents
 
 
@@ -112,7 +137,7 @@ def run_now(client: Client, name: str, arguments: tuple[str, ...], environment: 
         body["arguments"] = list(arguments)
     if environment:
         body["environment"] = dict(_variable(text) for text in environment)
-    run = client.call("POST", f"{job_path(name)}/runs", body=body).json()
+    run = client.ask("POST", f"{job_path(name)}/runs", body=body)
     click.echo(f"{name}: run {run['id']} {run['state']}")
     if wait:
         ended = wait_for_end(client, run["id"])
@@ -136,7 +161,7 @@ def _variable(text: str) -> tuple[str, str]:
 def preview(client: Client, schedule: str, zone: str, count: int) -> None:
     """Show what a schedule means and when it comes next."""
     body = {"schedule": schedule, "scheduleTimeZone": zone, "count": count}
-    found = client.call("POST", "/api/schedules/preview", body=body).json()
+    found = client.ask("POST", "/api/schedules/preview", body=body)
     click.echo(found["description"])
     for time in found["next"]:
         click.echo(f"  {time}")

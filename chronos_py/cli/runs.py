@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chronos_py.cli.client import Client, job_path, print_json, with_output, with_server
-from chronos_py.cli.tables import duration, moment, print_table
+from chronos_py.cli.tables import duration, moment, print_fields, print_table
 
 POLL_SECONDS = 0.3
 CHUNK = 1 << 20
@@ -47,10 +47,42 @@ def runs(client: Client, job: str | None, state: str, limit: int, output: str) -
 
 @click.command()
 @click.argument("run_id", type=int)
+@with_output
 @with_server
-def run(client: Client, run_id: int) -> None:
-    """Show a run with its attempts as JSON."""
-    print_json(client.get(f"/api/runs/{run_id}"))
+def run(client: Client, run_id: int, output: str) -> None:
+    """Show a run with its attempts."""
+    found: dict[str, Any] = client.get(f"/api/runs/{run_id}")
+    if output == "json":
+        return print_json(found)
+    print_fields(
+        (
+            ("Run", found["id"]),
+            ("Job", found["job"]),
+            ("Trigger", found["trigger"]),
+            ("State", found["state"]),
+            ("Why", found["message"]),
+            ("Scheduled", moment(found["scheduledTime"])),
+            ("Not before", moment(found["notBefore"]) if found["notBefore"] else None),
+            ("Took", duration(found["startedAt"], found["finishedAt"])),
+            ("Requested by", found["requestedBy"]),
+        )
+    )
+    if not found["attempts"]:
+        return None
+    click.echo()
+    rows = (
+        (
+            each["number"],
+            each["state"],
+            each["exitCode"],
+            each["pool"],
+            moment(each["startedAt"]),
+            duration(each["startedAt"], each["finishedAt"]),
+            each["message"],
+        )
+        for each in found["attempts"]
+    )
+    return print_table(("TRY", "STATE", "EXIT", "POOL", "STARTED", "TOOK", "WHY"), rows)
 
 
 @click.command()
@@ -64,15 +96,41 @@ def kill(client: Client, run_id: int) -> None:
 
 @click.command()
 @click.argument("run_id", type=int)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Go on, through all tries, until the run has ended.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), default="stdout", show_default=True)
-@click.option("--attempt", type=int, default=None, help="Which try; the last one by default.")
+@click.option("--attempt", type=click.IntRange(min=1), default=None, help="Only this try; the last one by default.")
 @with_server
 def logs(client: Client, run_id: int, follow: bool, stream: str, attempt: int | None) -> None:
     """Print what a run's task printed."""
+    if attempt is not None:
+        _print_attempt(client, run_id, attempt, stream, follow)
+    elif follow:
+        _follow_run(client, run_id, stream)
+    elif last := client.get(f"/api/runs/{run_id}")["attemptCount"]:
+        _print_attempt(client, run_id, last, stream, follow=False)
+
+
+def _follow_run(client: Client, run_id: int, stream: str) -> None:
+    """The last try, and every one that comes after it until the run has ended."""
+    printed = 0
+    while True:
+        run: dict[str, Any] = client.get(f"/api/runs/{run_id}")
+        if run["attemptCount"] > printed:
+            if printed:
+                click.echo(f"--- try {printed + 1}", err=True)
+            printed = printed + 1 if printed else run["attemptCount"]
+            _print_attempt(client, run_id, printed, stream, follow=True)
+        elif run["state"] in FINAL:
+            return
+        else:
+            time.sleep(POLL_SECONDS)
+
+
+def _print_attempt(client: Client, run_id: int, number: int, stream: str, follow: bool) -> None:
+    """What a try has printed so far; with ``follow`` until it has ended."""
     offset = 0
     while True:
-        query = {"stream": stream, "offset": offset, "limit": CHUNK, "attempt": attempt}
+        query = {"stream": stream, "offset": offset, "limit": CHUNK, "attempt": number}
         answer = client.call("GET", f"/api/runs/{run_id}/logs", query)
         sys.stdout.buffer.write(answer.content)
         sys.stdout.buffer.flush()

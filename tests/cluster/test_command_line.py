@@ -45,7 +45,7 @@ def test_apply_run_and_read(server: ServerProcess, tmp_path: Path) -> None:
     listed = json.loads(chronos("job", "list", "-o", "json", server=server).stdout)
     assert [job["name"] for job in listed] == ["child", "parent"]
     assert "parent" in chronos("runs", server=server).stdout
-    assert json.loads(chronos("job", "show", "parent", server=server).stdout)["retries"] == 0
+    assert json.loads(chronos("job", "show", "parent", "-o", "json", server=server).stdout)["retries"] == 0
     assert "child" in one_line(chronos("job", "delete", "parent", server=server))
     assert chronos("job", "delete", "parent", "--children", "detach", server=server).returncode == 0
 

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-import requests
+from chronos_py.cli.client import Client, ServerError, job_path
 
 CHAIN = ("extract_orders", "transform_products", "transform_customers", "load_warehouse", "report_sales")
 SHOWN = (*CHAIN, "flaky_import")
@@ -15,16 +15,16 @@ FINAL = {"succeeded", "failed", "killed", "lost", "skipped"}
 SECONDS = 240
 
 
-def last_run(url: str, job: str) -> dict[str, Any] | None:
-    runs = requests.get(f"{url}/api/jobs/{job}/runs", params={"limit": 1}, timeout=30).json()["runs"]
+def last_run(server: Client, job: str) -> dict[str, Any] | None:
+    runs = server.get(f"{job_path(job)}/runs", limit=1)["runs"]
     return runs[0] if runs else None
 
 
-def wait_for_chain(url: str) -> dict[str, dict[str, Any] | None]:
+def wait_for_chain(server: Client) -> dict[str, dict[str, Any] | None]:
     """The last run of every job that is shown, once all have ended or one of the chain has failed."""
     deadline = time.monotonic() + SECONDS
     while True:
-        runs = {job: last_run(url, job) for job in SHOWN}
+        runs = {job: last_run(server, job) for job in SHOWN}
         states = {job: run["state"] if run else None for job, run in runs.items()}
         broken = any(states[job] in FINAL - {"succeeded"} for job in CHAIN)
         if broken or all(state in FINAL for state in states.values()) or time.monotonic() > deadline:
@@ -42,8 +42,9 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def main(url: str) -> int:
-    runs = wait_for_chain(url)
+def main(server: Client) -> int:
+    print("Waiting for the sample chain to end ...", flush=True)
+    runs = wait_for_chain(server)
     print(f"\n{'JOB':<20} {'RUN':>4} {'TRIGGER':<11} {'STATE':<14} {'TRIES':>5} {'STARTED':<12} {'TOOK':>8}")
     for job, run in runs.items():
         if run is None:
@@ -58,11 +59,16 @@ def main(url: str) -> int:
             print(f"{'':<20}      {run['message']}")
     report = runs["report_sales"]
     if report is not None:
-        print("\n" + requests.get(f"{url}/api/runs/{report['id']}/logs", timeout=30).text, end="")
+        print("\n" + server.call("GET", f"/api/runs/{report['id']}/logs").text, end="")
     succeeded = all(run is not None and run["state"] == "succeeded" for job, run in runs.items() if job in CHAIN)
     print("\nThe sample chain succeeded." if succeeded else "\nThe sample chain did not succeed.")
     return 0 if succeeded else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(Client(sys.argv[1])))
+    except ServerError as error:
+        sys.exit(f"script/demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -114,8 +114,8 @@ def load_settings(
         elif option.name in from_file:
             values[option.name] = _convert(option, from_file[option.name], f"{option.name} in {path}")
     settings = Settings(**values)
-    if settings.lease_seconds < 1:
-        raise ConfigurationError(f"lease-seconds is {settings.lease_seconds:g} but must be at least 1.")
+    if not 1 <= settings.lease_seconds <= 3600:  # which is true of what is no number, too
+        raise ConfigurationError(f"lease-seconds is {settings.lease_seconds:g} but must be from 1 to 3600.")
     if settings.max_running < 1:
         raise ConfigurationError(f"max-running is {settings.max_running} but must be at least 1.")
     return settings
@@ -141,8 +141,8 @@ def _convert(option: Option, value: object, source: str) -> Any:
         if option.kind is bool:
             return _boolean(value)
         converted = option.kind(value)
-    except ValueError as error:
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[option.kind]
+    except (ValueError, TypeError, OverflowError) as error:
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(option.kind, "text")
         raise ConfigurationError(f'{source} is "{value}" but must be {wanted}.') from error
     if option.choices and converted not in option.choices:
         raise ConfigurationError(f'{source} is "{value}" but must be one of {", ".join(option.choices)}.')

@@ -42,6 +42,8 @@ def test_the_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
         ({"CHRONOS_LEASE_SECONDS": "soon"}, 'CHRONOS_LEASE_SECONDS is "soon" but must be a number'),
         ({"CHRONOS_MAX_RUNNING": "0"}, "max-running is 0"),
         ({"CHRONOS_LEASE_SECONDS": "0.5"}, "lease-seconds is 0.5"),
+        ({"CHRONOS_LEASE_SECONDS": "nan"}, "lease-seconds is nan"),
+        ({"CHRONOS_LEASE_SECONDS": "inf"}, "lease-seconds is inf"),
         ({"CHRONOS_INSECURE": "perhaps"}, "must be true or false"),
         ({"CHRONOS_ELECTION": "dice"}, "one of sql, zookeeper"),
         ({"CHRONOS_CONFIG": "/nowhere.toml"}, "/nowhere.toml cannot be read"),
@@ -56,6 +58,14 @@ def test_an_unknown_key_in_the_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "chronos.toml"
     file.write_text("listn = 1\n")
     with pytest.raises(ConfigurationError, match='unknown key "listn"'):
+        load_settings({}, str(file), {})
+
+
+@pytest.mark.parametrize("line", ["max_running = inf", "lease_seconds = []", "lease_seconds = nan"])
+def test_values_of_the_wrong_kind_in_the_file_are_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "chronos.toml"
+    file.write_text(line)
+    with pytest.raises(ConfigurationError, match=r"max_running|lease.seconds"):
         load_settings({}, str(file), {})
 
 

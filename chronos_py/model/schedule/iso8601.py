@@ -7,25 +7,23 @@ for "now").
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from chronos_py.errors import ScheduleError
-from chronos_py.model.schedule.period import Period, add_months, parse_period
+from chronos_py.model.schedule.period import Cursor, Period, add_months, print_period, quoted, read_period
+from chronos_py.model.schedule.start import print_start, read_start
 from chronos_py.model.schedule.zone import to_instant
 
-_REPEATING = re.compile(r"R(\d*)/(.*)/(P.*)", re.DOTALL | re.ASCII)
-
-_MOST_DIGITS = 18  # what the database can count
+_MOST_REPETITIONS = 2**63 - 1  # what the original and the database can count
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatingInterval:
     """A parsed repeating interval.
 
-    ``start`` is the naive local time of the anchor in ``zone``; None until :meth:`anchored` fixes an empty start.
-    ``repetitions`` None means for ever.
+    ``start`` is the naive local time of the anchor in ``zone`` (its ``fold`` says which of two equal ones); None
+    until :meth:`anchored` fixes an empty start. ``repetitions`` None means for ever.
     """
 
     text: str
@@ -38,25 +36,29 @@ class RepeatingInterval:
         """The same schedule with an empty start fixed at ``defined_at``."""
         if self.start is not None:
             return self
-        local = defined_at.astimezone(self.zone).replace(tzinfo=None)
-        return RepeatingInterval(self.text, self.repetitions, local, self.period, self.zone)
+        return replace(self, start=defined_at.astimezone(self.zone).replace(tzinfo=None))
 
     def occurrence(self, k: int) -> datetime:
         """The instant (aware UTC) of occurrence ``k`` = 0, 1, ... Raises OverflowError beyond the year 9999."""
         if self.start is None:
             raise ValueError("an empty start must be anchored first")
-        local = add_months(self.start, k * self.period.months) + timedelta(days=k * self.period.days)
-        return to_instant(local, self.zone) + k * self.period.elapsed
+        local = self.start
+        if k > 0 and (self.period.months or self.period.days):
+            local = add_months(local, k * self.period.months) + timedelta(days=k * self.period.days)
+        # Only the start itself can be the second of two equal times.
+        second = local.replace(tzinfo=self.zone).astimezone(UTC) if local.fold else None
+        return (second or to_instant(local, self.zone)) + k * self.period.elapsed
 
     def _index_at_or_before(self, instant: datetime) -> int:
         """The largest k with occurrence(k) <= instant, -1 when even the first is later."""
-        if instant < self.occurrence(0):
+        anchor = self.occurrence(0)
+        if instant < anchor:
             return -1
         if self.period.is_zero:
             return 0
-        k = max(0, int((instant - self.occurrence(0)) / self.period.nominal))
+        k = (instant - anchor) // self.period.nominal
         # The estimate is off by the unevenness of months and clock changes only: a step or two.
-        while self._is_past(k, instant):
+        while k > 0 and self._is_past(k, instant):
             k -= 1
         while not self._is_past(k + 1, instant):
             k += 1
@@ -93,38 +95,83 @@ class RepeatingInterval:
 
     def count_between(self, first: datetime, last: datetime) -> int:
         """How many occurrences lie in [first, last]."""
-        before_first = self._index_at_or_before(first - timedelta(microseconds=1))
-        return self._index_at_or_before(last) - before_first
+        if first <= self.occurrence(0):
+            before_first = -1
+        else:
+            before_first = self._index_at_or_before(first - timedelta(microseconds=1))
+        return max(0, self._index_at_or_before(last) - before_first)
 
 
 def parse_repeating_interval(text: str, zone: tzinfo | None) -> RepeatingInterval:
-    """Read a repeating interval. ``zone`` overrides the offset written in the start. Raises ScheduleError."""
-    match = _REPEATING.fullmatch(text)
-    if match is None:
-        raise ScheduleError(
-            f"schedule {_quoted(text)} is not of the form R[n]/start/period, such as R/2026-01-01T03:00:00Z/P1D.", 0
-        )
-    if len(match[1]) > _MOST_DIGITS:
-        raise ScheduleError(
-            f"schedule {_quoted(text)}: that many repetitions are too large a number; write R for ever.", 1
-        )
-    repetitions = int(match[1]) if match[1] else None
-    start, start_zone = _parse_start(text, match[2], match.start(2))
-    period = parse_period(match[3])
-    if period is None and "-" not in match[3]:
-        raise ScheduleError(
-            f'schedule {_quoted(text)}: the period "{match[3][:40]}" is not an ISO 8601 duration such as P1D, PT1H30M'
-            " or P1W, or it is longer than any calendar.",
-            match.start(3),
-        )
-    if period is None or (period.is_zero and repetitions not in (0, 1)):
-        raise ScheduleError(
-            f'schedule {_quoted(text)}: the period "{match[3][:40]}" must be longer than zero.', match.start(3)
-        )
-    schedule = RepeatingInterval(text, repetitions, start, period, zone or start_zone)
+    """Read a repeating interval whose period leads on. ``zone`` overrides the offset written in the start.
+
+    Without either it is UTC: the original took the zone of the server's machine, which nobody can see.
+    Raises ScheduleError with the place of what cannot be read.
+    """
+    schedule = read_repeating_interval(text, zone)
+    written, length = text.rpartition("/")[2], schedule.period.nominal
+    if length < timedelta(0):
+        problem = "goes backwards; write it without minus"
+    elif length == timedelta(0) and schedule.repetitions not in (0, 1):
+        problem = "is zero; write a longer one such as PT1H, or R1 to run once"
+    elif "-" in written:
+        problem = "has a negative number in it; write it without minus"
+    else:
+        return schedule
+    raise ScheduleError(
+        f"schedule {quoted(text)}: the period {quoted(written, 40)} {problem}.", len(text) - len(written)
+    )
+
+
+def read_repeating_interval(text: str, zone: tzinfo | None) -> RepeatingInterval:
+    """Read as :func:`parse_repeating_interval` does, also where the period is zero or goes backwards.
+
+    Nothing may then be asked of it but its parts.
+    """
+    cursor = Cursor(text)
+    cursor.expect("R", '"R"')
+    repetitions = _read_repetitions(cursor)
+    cursor.expect("/", 'a number of repetitions or "/"')
+    start_position = cursor.position
+    start, offset = read_start(cursor)
+    period = read_period(cursor)
+    if start is not None and zone is not None and offset is not None:
+        start = _second_of_two(start, zone, offset)
+    schedule = RepeatingInterval(text, repetitions, start, period, zone or offset or UTC)
     if start is not None:
-        _check_start(schedule, match.start(2))
+        _check_start(schedule, start_position)
     return schedule
+
+
+def print_repeating_interval(schedule: RepeatingInterval) -> str:
+    """The schedule as the original writes it: the start to the millisecond with its offset, the period in the
+    units in which it was written. Reads as the same schedule again, in the same zone.
+    """
+    repetitions = "" if schedule.repetitions is None else schedule.repetitions
+    start = "" if schedule.start is None else print_start(schedule.start, schedule.zone)
+    return f"R{repetitions}/{start}/{print_period(schedule.text.rpartition('/')[2])}"
+
+
+def _read_repetitions(cursor: Cursor) -> int | None:
+    begin = cursor.position
+    digits = cursor.digits()
+    if not digits:
+        return None
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > len(str(_MOST_REPETITIONS)) or int(significant) > _MOST_REPETITIONS:
+        raise ScheduleError(
+            f"schedule {quoted(cursor.text)}: more than {_MOST_REPETITIONS} repetitions cannot be counted;"
+            " write R without a number for ever.",
+            begin,
+        )
+    return int(significant)
+
+
+def _second_of_two(start: datetime, zone: tzinfo, offset: tzinfo) -> datetime:
+    """The second of two equal local times in ``zone`` where the written offset says so, as in the original."""
+    first, second = (start.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    comes_twice = first is not None and second is not None and first > second
+    return start.replace(fold=1) if comes_twice and second == offset.utcoffset(None) else start
 
 
 def _check_start(schedule: RepeatingInterval, position: int) -> None:
@@ -132,26 +179,5 @@ def _check_start(schedule: RepeatingInterval, position: int) -> None:
         schedule.occurrence(0)
     except OverflowError as error:
         raise ScheduleError(
-            f"schedule {_quoted(schedule.text)}: the start lies out of the years 1 to 9999.", position
+            f"schedule {quoted(schedule.text)}: the start lies out of the years 1 to 9999 in UTC.", position
         ) from error
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if len(text) <= 80 else f'"{text[:77]}..."'
-
-
-def _parse_start(text: str, start: str, position: int) -> tuple[datetime | None, tzinfo]:
-    if not start:
-        return None, UTC
-    try:
-        if " " in start:
-            raise ValueError("a blank stands where T is expected")
-        moment = datetime.fromisoformat(start.replace(",", "."))
-    except ValueError as error:
-        raise ScheduleError(
-            f'schedule {_quoted(text)}: the start "{start[:40]}" is not an ISO 8601 date and time,'
-            " such as 2026-01-01T03:00:00Z.",
-            position,
-        ) from error
-    # Without an offset the start is UTC: the original took the zone of the server's machine, which nobody can see.
-    return moment.replace(tzinfo=None), moment.tzinfo or UTC

@@ -8,7 +8,8 @@ from __future__ import annotations
 import calendar
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import datetime
+from functools import lru_cache
 
 # 29 February on the fifth of some weekday comes back after 40 years at the latest (28, and 12 across 2100).
 HORIZON_MONTHS = 12 * 41
@@ -20,76 +21,67 @@ LAST = 0  # in ``nearest``: the last day of the month
 class CronFields:
     """What a wall clock must show. Hours, minutes and seconds are sorted.
 
-    ``month_days`` None: every day; ``last_day`` adds the last of the month. ``weekdays`` (0 is Sunday) None: every
-    one; ``nth_weekdays`` holds (weekday, n) with n from 1 to 5, or -1 for the last. ``nearest`` holds days of the
-    month whose nearest Monday to Friday is meant, in the same month, with LAST for the last day. When both the day
-    of the month and the weekday are restricted, either will do (Vixie cron's rule, crontab(5)).
+    ``last_day`` adds the last day of the month to ``month_days``. ``nearest`` holds days of the month whose nearest
+    Monday to Friday is meant, in the same month, with LAST for the last day. In ``weekdays`` 0 is Sunday;
+    ``nth_weekdays`` adds (weekday, n) with n from 1 to 5, or -1 for the last. ``either``: a day of the month or a
+    weekday will do, else both are wanted (crontab(5): either where both are restricted).
     """
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     months: frozenset[int]
-    month_days: frozenset[int] | None
+    month_days: frozenset[int]
     last_day: bool
-    weekdays: frozenset[int] | None
+    nearest: frozenset[int]
+    weekdays: frozenset[int]
     nth_weekdays: frozenset[tuple[int, int]]
-    nearest: frozenset[int] = frozenset()
+    either: bool
     _days: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def days(self, year: int, month: int) -> tuple[int, ...]:
         """The matching days of a month."""
-        known = self._days.get((year, month))
+        if month not in self.months:
+            return ()
+        shape = _shape(year, month)
+        known = self._days.get(shape)
         if known is None:
-            if len(self._days) > 1000:
-                self._days.clear()
-            known = self._days[year, month] = tuple(self._matching_days(year, month))
+            known = self._days[shape] = tuple(self._matching_days(*shape))
         return known
 
-    def _matching_days(self, year: int, month: int) -> list[int]:
-        if month not in self.months:
-            return []
-        first_weekday, length = calendar.monthrange(year, month)
-        any_month_day = self.month_days is None
-        any_weekday = self.weekdays is None
-        dates = set(self.month_days or ()) | {_nearest(day or length, first_weekday, length) for day in self.nearest}
+    def _matching_days(self, first_weekday: int, length: int) -> list[int]:
+        dates = self.month_days | {_nearest(day or length, first_weekday, length) for day in self.nearest}
         if self.last_day:
-            dates.add(length)
+            dates |= {length}
         found = []
         for day in range(1, length + 1):
-            weekday = (first_weekday + day) % 7  # calendar counts from Monday = 0, cron from Sunday = 0
-            by_date = any_month_day or day in dates
-            by_weekday = any_weekday or self._is_weekday(weekday, day, length)
-            if (by_date and by_weekday) if any_month_day or any_weekday else (by_date or by_weekday):
+            by_weekday = self._is_weekday((first_weekday + day) % 7, day, length)  # calendar counts from Monday
+            if (day in dates or by_weekday) if self.either else (day in dates and by_weekday):
                 found.append(day)
         return found
 
     def _is_weekday(self, weekday: int, day: int, length: int) -> bool:
-        if weekday in (self.weekdays or ()):
-            return True
-        if (weekday, (day + 6) // 7) in self.nth_weekdays:
+        if weekday in self.weekdays or (weekday, (day + 6) // 7) in self.nth_weekdays:
             return True
         return day + 7 > length and (weekday, -1) in self.nth_weekdays
 
     def following(self, moment: datetime) -> datetime | None:
-        """The first matching time strictly after ``moment``; None within the horizon."""
+        """The first matching time strictly after ``moment``, whose zone is not looked at; None within the horizon."""
         if moment.day in self.days(moment.year, moment.month):
             later = self._time_after(moment.hour, moment.minute, moment.second)
             if later is not None:
                 return datetime(moment.year, moment.month, moment.day, *later)
-        day = self._day_after(moment.date())
-        return None if day is None else datetime.combine(day, time(self.hours[0], self.minutes[0], self.seconds[0]))
+        day = self._day_after(moment)
+        return None if day is None else datetime(*day, self.hours[0], self.minutes[0], self.seconds[0])
 
     def preceding(self, moment: datetime) -> datetime | None:
-        """The last matching time at or before ``moment``; None within the horizon."""
+        """The last matching time at or before ``moment``, whose zone is not looked at; None within the horizon."""
         if moment.day in self.days(moment.year, moment.month):
             earlier = self._time_before(moment.hour, moment.minute, moment.second)
             if earlier is not None:
                 return datetime(moment.year, moment.month, moment.day, *earlier)
-        day = self._day_before(moment.date())
-        return (
-            None if day is None else datetime.combine(day, time(self.hours[-1], self.minutes[-1], self.seconds[-1]))
-        )
+        day = self._day_before(moment)
+        return None if day is None else datetime(*day, self.hours[-1], self.minutes[-1], self.seconds[-1])
 
     def matches(self, moment: datetime) -> bool:
         """Whether the clock shows such a time at ``moment``, which has no fraction of a second."""
@@ -101,9 +93,12 @@ class CronFields:
         )
 
     def count(self, first: datetime, end: datetime) -> int:
-        """How many matching times lie in [first, end); the cost grows with the months in between."""
-        if end <= first:
-            return 0
+        """How many matching times lie in [first, end), below zero where ``end`` is the earlier.
+
+        The cost grows with the months in between.
+        """
+        if end < first:
+            return -self.count(end, first)
         return self._count_since(first.year, end) - self._count_since(first.year, first)
 
     def _count_since(self, year: int, moment: datetime) -> int:
@@ -154,29 +149,36 @@ class CronFields:
         index = bisect_left(self.hours, hour)
         return (self.hours[index - 1], self.minutes[-1], self.seconds[-1]) if index else None
 
-    def _day_after(self, day: date) -> date | None:
+    def _day_after(self, day: datetime) -> tuple[int, int, int] | None:
         year, month, number = day.year, day.month, day.day
         for _ in range(HORIZON_MONTHS):
             days = self.days(year, month)
             index = bisect_right(days, number)
             if index < len(days):
-                return date(year, month, days[index])
+                return year, month, days[index]
             year, month, number = (year, month + 1, 0) if month < 12 else (year + 1, 1, 0)
             if year > 9999:
                 return None
         return None
 
-    def _day_before(self, day: date) -> date | None:
+    def _day_before(self, day: datetime) -> tuple[int, int, int] | None:
         year, month, number = day.year, day.month, day.day
         for _ in range(HORIZON_MONTHS):
             days = self.days(year, month)
             index = bisect_left(days, number)
             if index:
-                return date(year, month, days[index - 1])
+                return year, month, days[index - 1]
             year, month, number = (year, month - 1, 32) if month > 1 else (year - 1, 12, 32)
             if year < 1:
                 return None
         return None
+
+
+@lru_cache(maxsize=4096)
+def _shape(year: int, month: int) -> tuple[int, int]:
+    """A month's first weekday, Monday = 0, and its length: all that its matching days depend on."""
+    first_weekday, length = calendar.monthrange(year, month)
+    return int(first_weekday), length
 
 
 def _nearest(day: int, first_weekday: int, length: int) -> int:

@@ -7,12 +7,14 @@ intent; the common libraries disagree with it and with each other.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterator
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from chronos_py.errors import InvalidDefinition
 
-_STEP = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 _STRIDE = timedelta(days=7)
 
 
@@ -43,28 +45,43 @@ def to_instant(local: datetime, zone: tzinfo) -> datetime:
 def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datetime:
     """The first instant after ``before`` at which the offset of ``zone`` is no longer what it was at ``before``.
 
-    There must be exactly one change in (before, after]. Both are aware UTC.
+    There must be exactly one change in (before, after]. Both are aware UTC. Changes fall on whole seconds.
     """
     offset = before.astimezone(zone).utcoffset()
-    while after - before > _STEP:
-        middle = before + (after - before) / 2
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
+    start = before.replace(microsecond=0)
+    low, high = 0, -((start - after) // _SECOND)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (start + timedelta(seconds=middle)).astimezone(zone).utcoffset() == offset:
+            low = middle
         else:
-            after = middle
-    return after
+            high = middle
+    return start + timedelta(seconds=high)
 
 
-def next_transition(before: datetime, after: datetime, zone: tzinfo) -> datetime | None:
-    """The first change of offset in (before, after]; None when there is none. Both are aware.
+def transitions(before: datetime, after: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The changes of offset in (before, after], which are aware UTC, in order.
 
     Changes less than a week apart that cancel each other out are not seen; no zone has had such since 1970.
     """
-    offset = before.astimezone(zone).utcoffset()
-    cursor = before
-    while cursor < after:
-        following = min(cursor + _STRIDE, after)
-        if following.astimezone(zone).utcoffset() != offset:
-            return transition_between(cursor, following, zone)
+    for year in range(before.year, after.year + 1):
+        for change in _transitions_of(year, zone):
+            if change > after:
+                return
+            if change > before:
+                yield change
+
+
+@lru_cache(maxsize=8192)
+def _transitions_of(year: int, zone: tzinfo) -> tuple[datetime, ...]:
+    """The changes of offset in a year of UTC; none in the first and the last year of the calendar."""
+    if isinstance(zone, timezone) or not MINYEAR < year < MAXYEAR:
+        return ()
+    cursor, end = (datetime(number, 1, 1, tzinfo=UTC) - _SECOND for number in (year, year + 1))
+    found = []
+    while cursor < end:
+        following = min(cursor + _STRIDE, end)
+        if following.astimezone(zone).utcoffset() != cursor.astimezone(zone).utcoffset():
+            found.append(transition_between(cursor, following, zone))
         cursor = following
-    return None
+    return tuple(found)

@@ -39,7 +39,7 @@ def job_document(summary: JobSummary) -> dict[str, Any]:
         "state": job_state(summary),
         "lastOutcome": last_outcome(counters),
         "scheduleDescription": describe_definition(job.definition),
-        "nextRun": instant(job.next_due),
+        "nextRun": instant(job.next_run),
         "repetitionsLeft": job.repetitions_left,
         "successCount": counters.success_count,
         "errorCount": counters.error_count,

@@ -21,8 +21,9 @@ from chronos_py.api.requests import (
 )
 from chronos_py.api.schemas import KEPT_BY_SERVER
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import Reader, check_name, shown
+from chronos_py.model.document import check_name
 from chronos_py.model.job import Job, Kind
+from chronos_py.model.reader import Reader, shown
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.jobs import Children
 

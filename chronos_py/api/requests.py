@@ -11,7 +11,8 @@ from flask import g, request
 
 from chronos_py.api.openapi import describe
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import VARIABLE_NAME, shown
+from chronos_py.model.document import VARIABLE_NAME
+from chronos_py.model.reader import shown
 from chronos_py.model.run import Overrides, RunState
 from chronos_py.services.bodies import parse_json_object
 from chronos_py.services.jobs import ANY_REVISION

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import shown
+from chronos_py.model.reader import shown
 
 _LARGEST = 1e15
 

@@ -16,11 +16,17 @@ from chronos_py.compat.coercions import (
     as_whole_number,
     as_word,
 )
-from chronos_py.compat.schedules import milliseconds, refuse_old_start, restore_schedule, shown_schedule
+from chronos_py.compat.schedules import (
+    milliseconds,
+    refuse_old_start,
+    restore_schedule,
+    run_endless_once,
+    shown_schedule,
+)
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import shown
 from chronos_py.model.job import Counters, Job
 from chronos_py.model.overlap import Overlap
+from chronos_py.model.reader import shown
 from chronos_py.model.schedule.period import parse_seconds
 
 Document = dict[str, Any]
@@ -110,6 +116,7 @@ def read_document(body: Mapping[str, Any], present: Job | None) -> tuple[Documen
     if document.get("parents"):
         document.pop("schedule", None)
         document.pop("scheduleTimeZone", None)
+    run_endless_once(document, present)
     if present is None or not restore_schedule(document, present):
         refuse_old_start(document)
     return document, _read_counters(body, present)

@@ -8,8 +8,8 @@ from werkzeug.exceptions import NotFound
 from chronos_py.compat.answers import json_answer, text_answer
 from chronos_py.compat.documents import write_document
 from chronos_py.compat.schedules import shown_schedule
-from chronos_py.model.document import shown
 from chronos_py.model.job import last_outcome
+from chronos_py.model.reader import shown
 from chronos_py.services import Application, jobs
 from chronos_py.services.cluster import view_graph
 from chronos_py.services.jobs import JobSummary

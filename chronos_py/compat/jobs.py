@@ -12,8 +12,8 @@ from chronos_py.compat.answers import done, json_answer
 from chronos_py.compat.coercions import as_text
 from chronos_py.compat.documents import read_document, write_document
 from chronos_py.errors import InvalidDefinition, NotFound
-from chronos_py.model.document import shown
 from chronos_py.model.job import Definition, Job
+from chronos_py.model.reader import shown
 from chronos_py.model.run import Overrides
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.bodies import parse_json_object

@@ -7,18 +7,18 @@ clients send numbers as text and null for "nothing", coerces first and then come
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NoReturn, cast, get_args
+from typing import Any, cast, get_args
 
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.job import Definition
 from chronos_py.model.overlap import Overlap
+from chronos_py.model.reader import Reader, shown
+from chronos_py.model.restrictions import OnBlockedDay, read_restrictions
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.model.schedule.catch_up import CatchUp, CatchUpPolicy
-from chronos_py.model.schedule.period import parse_seconds
 from chronos_py.model.task import Container, Limits, Network, Parameter, Volume
 
 NAME_LENGTH = 200
@@ -42,6 +42,13 @@ DEFAULTS: Mapping[str, Any] = {
     "retries": 2,
     "retryDelay": 60,
     "overlap": Overlap.FORBID_QUEUE_ONE.value,
+    "excludeCalendars": [],
+    "onlyCalendars": [],
+    "onBlockedDay": OnBlockedDay.SKIP.value,
+    "blackouts": [],
+    "startTime": None,
+    "endTime": None,
+    "jitter": 0,
     "catchUp": CatchUp.ONE.value,
     "catchUpLimit": 100,
     "startDeadline": None,
@@ -57,83 +64,6 @@ DEFAULTS: Mapping[str, Any] = {
     "owner": "",
     "ownerName": "",
 }
-
-
-def shown(value: object) -> str:
-    """A value of a document as it is quoted in an error: JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-class Reader:
-    """Typed access to one JSON object; every complaint names the field and the value."""
-
-    def __init__(self, document: Mapping[str, Any], path: str = "") -> None:
-        self.document = document
-        self.path = path
-
-    def refuse(self, name: str, expected: str) -> NoReturn:
-        field = f"{self.path}{name}"
-        value = self.document.get(name)
-        raise InvalidDefinition(f"{field} is {shown(value)} but must be {expected}.", field)
-
-    def get(self, name: str, default: Any) -> Any:
-        value = self.document.get(name)
-        return default if value is None else value
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self.get(name, default)
-        if not isinstance(value, str):
-            self.refuse(name, "text")
-        if "\x00" in value:
-            self.refuse(name, "text without a NUL character")
-        return value
-
-    def boolean(self, name: str, default: bool) -> bool:
-        value = self.get(name, default)
-        if not isinstance(value, bool):
-            self.refuse(name, "true or false")
-        return value
-
-    def integer(self, name: str, default: int, minimum: int, maximum: int = 2**31 - 1) -> int:
-        value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            self.refuse(name, f"a whole number from {minimum} to {maximum}")
-        return value
-
-    def number(self, name: str, default: float) -> float:
-        value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-            self.refuse(name, "a number greater than 0")
-        return float(value)
-
-    def seconds(self, name: str, default: float | None) -> float | None:
-        """A duration; 0 is allowed. The limit (a hundred years) keeps sums with dates in range."""
-        value = self.get(name, default)
-        if value is None:
-            return None
-        seconds = parse_seconds(value)
-        if seconds is None or not 0 <= seconds <= 3.2e9:
-            self.refuse(name, 'a duration: seconds as a number, or ISO 8601 text such as "PT90S"')
-        return seconds
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.get(name, default)
-        if value not in allowed:
-            self.refuse(name, "one of " + ", ".join(allowed))
-        return cast(str, value)
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        value = self.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) and "\x00" not in item for item in value):
-            self.refuse(name, "a list of texts")
-        return tuple(value)
-
-    def objects(self, name: str) -> list[Reader]:
-        value = self.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self.refuse(name, "a list of objects")
-        return [Reader(item, f"{self.path}{name}[{index}].") for index, item in enumerate(value)]
 
 
 def check_name(name: str) -> str:
@@ -165,8 +95,7 @@ def read_definition(document: object) -> Definition:
         raise InvalidDefinition(
             "schedule and parents are both given; a job runs either on a schedule or after its parents.", "schedule"
         )
-    if schedule or zone:
-        parse_schedule(schedule or "R//P1D", zone, name)
+    parsed = parse_schedule(schedule or "R//P1D", zone, name)
     definition = Definition(
         name=name,
         command=read.text("command"),
@@ -177,6 +106,8 @@ def read_definition(document: object) -> Definition:
         schedule=schedule,
         schedule_time_zone=zone,
         parents=parents,
+        restrictions=read_restrictions(read, parsed.zone),
+        jitter=timedelta(seconds=read.seconds("jitter", 0) or 0),
         disabled=read.boolean("disabled", False),
         retries=read.integer("retries", 2, 0, 10_000),
         retry_delay=timedelta(seconds=read.seconds("retryDelay", 60) or 0),

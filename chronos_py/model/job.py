@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from chronos_py.model.overlap import Overlap
+from chronos_py.model.restrictions import Restrictions
+from chronos_py.model.schedule import Schedule, parse_schedule
+from chronos_py.model.schedule.calendar import Calendar
 from chronos_py.model.schedule.catch_up import CatchUpPolicy
 from chronos_py.model.task import Container, Limits
 
@@ -30,6 +33,8 @@ class Definition:
     schedule: str = ""
     schedule_time_zone: str = ""
     parents: tuple[str, ...] = ()
+    restrictions: Restrictions = field(default_factory=Restrictions)
+    jitter: timedelta = timedelta(0)
     disabled: bool = False
     retries: int = 2
     retry_delay: timedelta = timedelta(seconds=60)
@@ -42,6 +47,11 @@ class Definition:
     user: str = ""
     container: Container | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def timetable(self, calendars: Mapping[str, Calendar], anchored_at: datetime) -> Schedule:
+        """The schedule with its restrictions, an open start fixed at ``anchored_at``. The job must have one."""
+        schedule = parse_schedule(self.schedule, self.schedule_time_zone, self.name)
+        return self.restrictions.applied_to(schedule, calendars).anchored(anchored_at)
 
     @property
     def kind(self) -> Kind:
@@ -74,8 +84,9 @@ def last_outcome(counters: Counters) -> str:
 class Job:
     """A stored job: its document as given, its definition, and what the scheduler knows of it.
 
-    ``revision`` grows with every change of the definition; runs name it. ``next_due`` is the next occurrence
-    (aware UTC), None for jobs without a schedule or whose schedule is exhausted.
+    ``revision`` grows with every change of the definition; runs name it. ``next_run`` is the next occurrence
+    (aware UTC), None for jobs without a schedule or whose schedule is exhausted. ``anchored_at`` is what an open
+    start of the schedule stands for.
     """
 
     id: int
@@ -85,8 +96,9 @@ class Job:
     counters: Counters
     created_at: datetime
     updated_at: datetime
-    next_due: datetime | None = None
+    next_run: datetime | None = None
     repetitions_left: int | None = None
+    anchored_at: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ def judge(
     finished_at: datetime | None,
     kill_requested_at: datetime | None,
     kill_reason: Reason,
+    kill_message: str = "",
 ) -> Outcome:
     """How an attempt ended whose task is over. ``exit_code`` None: nobody will ever know.
 
@@ -40,9 +41,7 @@ def judge(
     if was_killed and kill_reason is Reason.TIMEOUT:
         return Outcome(AttemptState.FAILED, Reason.TIMEOUT, "killed: it ran longer than its timeout allows")
     if was_killed:
-        reason = kill_reason or Reason.KILLED
-        words = "killed: the job was deleted" if reason is Reason.DELETED else "killed on request"
-        return Outcome(AttemptState.KILLED, reason, words)
+        return Outcome(AttemptState.KILLED, kill_reason or Reason.KILLED, kill_message or "killed on request")
     if exit_code is None:
         return Outcome(AttemptState.LOST, Reason.LOST, message or "the task vanished; how it ended is not known")
     if exit_code == 0 and not cause:

@@ -61,6 +61,9 @@ class Reason(StrEnum):
     KILLED = "killed"  # a person asked for it
     OVERLAP = "overlap"  # skipped: an earlier run of the job was still there
     MISSED = "missed"  # skipped: nobody could launch at its time, and catch-up says not to
+    BLOCKED = "blocked"  # skipped: a calendar or a blackout says no
+    REPLACED = "replaced"  # a later run took its place
+    CANCELLED = "cancelled"  # the backfill that it belonged to was cancelled
     DISABLED = "disabled"  # skipped: the job was paused before it could start
     DELETED = "deleted"  # the job was deleted
 
@@ -155,6 +158,7 @@ class Attempt:
     finished_at: datetime | None = None
     kill_requested_at: datetime | None = None
     kill_reason: Reason = Reason.NONE
+    kill_message: str = ""
     recovered: bool = False
     unreachable_since: datetime | None = None
     cpu_seconds: float | None = None
@@ -168,6 +172,8 @@ class Run:
     ``scheduled_at`` is the time the run stands for. ``occurrences`` is 1, but for a skipped row that stands for
     several missed slots of a schedule up to ``scheduled_until`` (None: more than anyone counted).
     ``root_run_id`` is the run that started the wave, ``parent_run_id`` the one whose success made this one ready.
+    What still waits at ``start_before`` is skipped. ``note`` says what was special when it was made, such as a run
+    that it waits for or replaces.
     """
 
     id: int
@@ -190,6 +196,10 @@ class Run:
     requested_by: str = ""
     root_run_id: int | None = None
     parent_run_id: int | None = None
+    backfill_id: int | None = None
+    starts_children: bool = True
+    start_before: datetime | None = None
+    note: str = ""
     overrides: Overrides = field(default_factory=Overrides)
 
     @property

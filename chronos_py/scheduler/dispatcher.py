@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from chronos_py.model.environment import task_name
 from chronos_py.model.overlap import Overlap
-from chronos_py.model.run import Run
+from chronos_py.model.run import Run, RunState
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
-from chronos_py.store import attempts, jobs, runs
+from chronos_py.store import attempts, jobs, queue, runs
 from chronos_py.store.attempts import LiveAttempt
 from chronos_py.store.jobs import CurrentDefinition
+
+_OVERDUE = (
+    "skipped: it could not start in time (startDeadline); an earlier run was still there, or the pool had no room"
+)
 
 
 class Dispatcher:
@@ -29,17 +33,21 @@ class Dispatcher:
         self._max_running = max_running
 
     def step(self) -> datetime | None:
-        """Launch what can be launched; when the next retry is due. Raises Deposed, DatabaseUnavailable."""
+        """Launch what can be launched; when the time of another run comes. Raises Deposed, DatabaseUnavailable."""
         now = self._term.now()
         with self._term.read() as connection:
-            waiting = runs.has_launchable(connection, now)
-            next_retry = runs.next_retry(connection, now)
+            is_overdue = queue.has_overdue(connection, now)
+            waiting = queue.has_launchable(connection, now)
+            next_change = queue.next_change(connection, now)
             room = self._max_running - attempts.count_live(connection, self._term.pool.name)
+        if is_overdue:
+            with self._term.lead() as connection:
+                queue.skip_overdue(connection, now, _OVERDUE)
         limit = min(room, self._launcher.free())
         if waiting and limit > 0:
             for live in self._commit_intents(limit):
                 self._launcher.launch(live)
-        return next_retry
+        return next_change
 
     def _commit_intents(self, limit: int) -> list[LiveAttempt]:
         reserved: list[str] = []
@@ -54,10 +62,11 @@ class Dispatcher:
     def _choose(self, connection: Connection, limit: int, reserved: list[str]) -> list[LiveAttempt]:
         """Insert the attempts of the runs that start now; their task names are added to ``reserved``."""
         now = self._term.now()
-        candidates = runs.launchable(connection, now, limit)
+        rooms = queue.backfill_rooms(connection)
+        candidates = queue.launchable(connection, now, limit, rooms)
         definitions = jobs.current_definitions(connection, {run.job_id for run in candidates})
         chosen: list[LiveAttempt] = []
-        for run in _one_per_job(candidates, definitions):
+        for run in _that_go_together(candidates, definitions, rooms):
             number, current = run.attempts + 1, definitions[run.job_id]
             name = task_name(self._cluster, run.id, number)
             if not self._launcher.reserve(name):
@@ -71,12 +80,25 @@ class Dispatcher:
         return chosen
 
 
-def _one_per_job(candidates: Sequence[Run], definitions: dict[int, CurrentDefinition]) -> list[Run]:
-    """Of several waiting runs of a job that must not overlap, only the first."""
-    seen: set[int] = set()
+def _that_go_together(
+    candidates: Sequence[Run], definitions: Mapping[int, CurrentDefinition], rooms: Mapping[int, int]
+) -> list[Run]:
+    """Of several waiting runs of a job that must not overlap only the first; of a backfill as many as it has room.
+
+    Runs of one backfill may overlap each other: that is what its limit is for.
+    """
+    first: dict[int, Run] = {}
+    left = dict(rooms)
     kept: list[Run] = []
     for run in candidates:
-        if definitions[run.job_id].definition.overlap is Overlap.ALLOW or run.job_id not in seen:
-            seen.add(run.job_id)
-            kept.append(run)
+        other = first.setdefault(run.job_id, run)
+        may_overlap = definitions[run.job_id].definition.overlap is Overlap.ALLOW
+        is_together = run.backfill_id is not None and run.backfill_id == other.backfill_id
+        if not (other is run or may_overlap or is_together):
+            continue
+        if run.backfill_id is not None and run.state is RunState.QUEUED:
+            if left.get(run.backfill_id, 0) <= 0:
+                continue
+            left[run.backfill_id] -= 1
+        kept.append(run)
     return kept

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chronos_py.model.overlap import skip_sentence
+from chronos_py.model.overlap import OverlapDecision, Unfinished, decide_overlap
+from chronos_py.model.restrictions import moved_from
 from chronos_py.model.run import Reason, RunState, Trigger
-from chronos_py.model.schedule import parse_schedule
-from chronos_py.model.schedule.catch_up import Due, decide
+from chronos_py.model.schedule import Schedule
+from chronos_py.model.schedule.catch_up import Due, Skipped, Why, decide
+from chronos_py.model.schedule.jitter import jitter
 from chronos_py.scheduler.context import TermContext
-from chronos_py.store import jobs, runs
-from chronos_py.store.jobs import DueJob
+from chronos_py.scheduler.replacement import end_replaced
+from chronos_py.store import calendars, jobs, runs
+from chronos_py.store.jobs import Advance, DueJob
 from chronos_py.store.runs import NewRun
 
 BATCH = 500
+_REASONS = {Why.MISSED: Reason.MISSED, Why.BLOCKED: Reason.BLOCKED}
 
 
 class Planner:
@@ -38,61 +42,79 @@ class Planner:
         now = self._term.now()
         with self._term.lead() as connection:
             due = jobs.due_jobs(connection, now, BATCH)
+            names = {name for job in due for name in job.definition.restrictions.calendars}
+            known = calendars.calendars_named(connection, names)
             unfinished = runs.count_unfinished(connection, [job.schedule.job_id for job in due])
             new_runs: list[NewRun] = []
-            advanced: list[tuple[int, datetime | None, int | None]] = []
+            advances: list[Advance] = []
             for job in due:
-                decision = _decide(job, now)
-                new_runs += _runs_of(job, decision, *unfinished[job.schedule.job_id], now)
-                advanced.append((job.schedule.job_id, decision.next_due, decision.repetitions_left))
+                job_id = job.schedule.job_id
+                timetable = job.definition.timetable(known, job.schedule.defined_at)
+                decision = _decide(job, timetable, now)
+                new_runs += [_skipped_row(job, skipped, now) for skipped in decision.skipped]
+                overlap = _overlap(job, decision, unfinished[job_id])
+                if overlap.replaces:
+                    end_replaced(connection, job_id, decision.run_at[0], now)
+                    self._term.wake.watcher.set()
+                new_runs += [_run(job, occurrence, overlap, timetable, now) for occurrence in decision.run_at]
+                advances.append(Advance(job_id, decision.next_due, decision.next_run, decision.repetitions_left))
             runs.insert_runs(connection, new_runs)
-            jobs.advance_schedules(connection, advanced)
+            jobs.advance_schedules(connection, advances)
         self._term.wake.dispatcher.set()
         return len(due)
 
 
-def _decide(job: DueJob, now: datetime) -> Due:
+def _decide(job: DueJob, timetable: Schedule, now: datetime) -> Due:
     stored = job.schedule
-    schedule = parse_schedule(stored.expression, stored.time_zone, job.definition.name).anchored(stored.defined_at)
-    return decide(schedule, stored.next_due or now, stored.repetitions_left, now, job.definition.catch_up)
+    return decide(timetable, stored.next_due or now, stored.repetitions_left, now, job.definition.catch_up)
 
 
-def _runs_of(job: DueJob, decision: Due, active: int, waiting: int, now: datetime) -> list[NewRun]:
-    """The rows of a due job: the run, or the reason why there is none; and those for what was missed."""
-    new_runs: list[NewRun] = []
-    skipped = decision.skipped
-    if skipped is not None:
-        new_runs.append(
-            NewRun(
-                job_id=job.schedule.job_id,
-                revision=job.revision,
-                trigger=Trigger.SCHEDULE,
-                scheduled_at=skipped.first,
-                created_at=now,
-                state=RunState.SKIPPED,
-                occurrence=skipped.first,
-                reason=Reason.MISSED,
-                message=skipped.message,
-                scheduled_until=skipped.last,
-                occurrences=skipped.count,
-            )
-        )
-    for occurrence in decision.run_at:
-        # Several at once were missed, and catchUp: all wants each: they wait for each other, none is skipped.
-        is_due_alone = len(decision.run_at) == 1
-        overlap = skip_sentence(job.definition.overlap, active, waiting) if is_due_alone else None
-        new_runs.append(
-            NewRun(
-                job_id=job.schedule.job_id,
-                revision=job.revision,
-                trigger=Trigger.SCHEDULE,
-                scheduled_at=occurrence,
-                created_at=now,
-                state=RunState.SKIPPED if overlap else RunState.QUEUED,
-                occurrence=occurrence,
-                reason=Reason.OVERLAP if overlap else Reason.NONE,
-                message=overlap or "",
-                high_priority=job.definition.high_priority,
-            )
-        )
-    return new_runs
+def _overlap(job: DueJob, decision: Due, unfinished: Unfinished) -> OverlapDecision:
+    """Several at once were missed, and catchUp: all wants each: they wait for each other, none is skipped."""
+    if len(decision.run_at) != 1:
+        return OverlapDecision()
+    return decide_overlap(job.definition.overlap, unfinished)
+
+
+def _skipped_row(job: DueJob, skipped: Skipped, now: datetime) -> NewRun:
+    """The row for what was missed or is blocked."""
+    return NewRun(
+        job_id=job.schedule.job_id,
+        revision=job.revision,
+        trigger=Trigger.SCHEDULE,
+        scheduled_at=skipped.first,
+        created_at=now,
+        state=RunState.SKIPPED,
+        occurrence=skipped.first,
+        reason=_REASONS[skipped.why],
+        message=skipped.message,
+        scheduled_until=skipped.last,
+        occurrences=skipped.count,
+    )
+
+
+def _run(job: DueJob, occurrence: datetime, overlap: OverlapDecision, timetable: Schedule, now: datetime) -> NewRun:
+    """The run of an occurrence, or the reason why there is none."""
+    definition = job.definition
+    not_before = occurrence + jitter(definition.name, occurrence, definition.jitter)
+    deadline = definition.catch_up.start_deadline
+    return NewRun(
+        job_id=job.schedule.job_id,
+        revision=job.revision,
+        trigger=Trigger.SCHEDULE,
+        scheduled_at=occurrence,
+        created_at=now,
+        state=RunState.SKIPPED if overlap.skip else RunState.QUEUED,
+        occurrence=occurrence,
+        reason=Reason.OVERLAP if overlap.skip else Reason.NONE,
+        message=overlap.skip or "",
+        high_priority=definition.high_priority,
+        not_before=max(now, not_before),
+        start_before=None if deadline is None else not_before + deadline,
+        note="; ".join(filter(None, (overlap.note, _moved(timetable, occurrence)))),
+    )
+
+
+def _moved(timetable: Schedule, occurrence: datetime) -> str:
+    origin = moved_from(timetable, occurrence)
+    return "" if origin is None else f"moved here from {origin.astimezone(timetable.zone):%Y-%m-%d %H:%M}"

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chronos_py.model.overlap import skip_sentence
+from chronos_py.model.overlap import OverlapDecision, Unfinished, decide_overlap
 from chronos_py.model.retry import next_attempt_at
 from chronos_py.model.run import AttemptState, Reason, Run, RunState, Trigger
 from chronos_py.scheduler.context import TermContext
-from chronos_py.store import attempts, chains, jobs, outbox, runs
+from chronos_py.scheduler.replacement import end_replaced
+from chronos_py.store import attempts, backfills, chains, jobs, outbox, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
+from chronos_py.store.jobs import CurrentDefinition
 from chronos_py.store.runs import NewRun
 
 _RUN_STATE = {
@@ -78,17 +80,20 @@ class Settler:
             self._start_children(connection, run, now)
 
     def _start_children(self, connection: Connection, run: Run, now: datetime) -> None:
-        ready = chains.mark_success(connection, run.job_id, run.id)
-        definitions = jobs.current_definitions(connection, ready)
-        unfinished = runs.count_unfinished(connection, ready)
-        for child_id in ready:
-            current = definitions[child_id]
+        if not run.starts_children:
+            return
+        for child_id, current, unfinished in self._ready_children(connection, run):
+            overlap = OverlapDecision()
+            if run.backfill_id is None:  # every wave of a backfill goes through, whatever else the child does
+                overlap = decide_overlap(current.definition.overlap, unfinished)
             state, reason, message = RunState.QUEUED, Reason.NONE, ""
-            overlap = skip_sentence(current.definition.overlap, *unfinished[child_id])
             if current.definition.disabled:
                 state, reason, message = RunState.SKIPPED, Reason.DISABLED, "skipped: the job is paused"
-            elif overlap is not None:
-                state, reason, message = RunState.SKIPPED, Reason.OVERLAP, overlap
+            elif overlap.skip is not None:
+                state, reason, message = RunState.SKIPPED, Reason.OVERLAP, overlap.skip
+            elif overlap.replaces:
+                end_replaced(connection, child_id, run.scheduled_at, now)
+                self._term.wake.watcher.set()
             runs.insert_run(
                 connection,
                 NewRun(
@@ -103,5 +108,20 @@ class Settler:
                     high_priority=current.definition.high_priority,
                     root_run_id=run.root_run_id or run.id,
                     parent_run_id=run.id,
+                    backfill_id=run.backfill_id,
+                    note=overlap.note,
                 ),
             )
+
+    def _ready_children(self, connection: Connection, run: Run) -> list[tuple[int, CurrentDefinition, Unfinished]]:
+        """The children that are ready now that ``run`` has succeeded, or counts as if it had."""
+        if run.backfill_id is None:
+            ready = chains.mark_success(connection, run.job_id, run.id)
+        else:
+            backfill = backfills.find_backfill(connection, run.backfill_id)
+            if backfill is None or backfill.cancelled_at is not None:
+                return []
+            ready = chains.mark_success_in_wave(connection, backfill.job_id, run.root_run_id or run.id, run.job_id)
+        definitions = jobs.current_definitions(connection, ready)
+        unfinished = runs.count_unfinished(connection, ready)
+        return [(child_id, definitions[child_id], unfinished[child_id]) for child_id in ready]

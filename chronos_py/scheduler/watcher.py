@@ -122,6 +122,7 @@ class Watcher:
             status.finished_at,
             attempt.kill_requested_at,
             attempt.kill_reason,
+            attempt.kill_message,
         )
         return Ending(
             state=outcome.state,
@@ -147,7 +148,7 @@ class Watcher:
         overdue = [entry.run.id for entry in live if self._is_overdue(entry, now)]
         if overdue:
             with self._term.lead() as connection:
-                attempts.request_kill(connection, overdue, Reason.TIMEOUT, now)
+                attempts.request_kill(connection, overdue, Reason.TIMEOUT, "", now)
         for entry in live:
             attempt = entry.attempt
             status = statuses.get(attempt.task_name)

@@ -8,7 +8,7 @@ import re
 from typing import Any, NoReturn
 
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.document import shown
+from chronos_py.model.reader import shown
 
 DEEPEST = 64
 # PostgreSQL cannot keep a NUL, UTF-8 cannot write half of a surrogate pair.

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
 from chronos_py.model.chain import find_cycle, parents_first
-from chronos_py.model.document import complete, read_definition, shown
+from chronos_py.model.document import complete, read_definition
 from chronos_py.model.job import Counters, Definition, Job, Kind
+from chronos_py.model.reader import shown
+from chronos_py.model.restrictions import WHEN
 from chronos_py.model.run import Reason, RunState, Trigger
-from chronos_py.model.schedule import parse_schedule
 from chronos_py.services.application import Application
+from chronos_py.services.scheduling import schedule_job
 from chronos_py.store import attempts, chains, jobs, runs
-from chronos_py.store.jobs import StoredSchedule
 
 Children = Literal["refuse", "detach", "convert"]
 Change = Literal["created", "changed", "unchanged"]
@@ -102,9 +103,9 @@ def _summary(connection: Connection, job: Job) -> JobSummary:
 
 def _summaries(connection: Connection, found: Sequence[Job], last_runs: int) -> list[JobSummary]:
     ids = [job.id for job in found]
-    counts = runs.count_unfinished(connection, ids)
+    counts = runs.count_unfinished(connection, ids, with_backfills=True)
     states = jobs.last_states(connection, ids, last_runs) if last_runs else {}
-    return [JobSummary(job, *counts[job.id], states.get(job.id, ())) for job in found]
+    return [JobSummary(job, counts[job.id].active, counts[job.id].waiting, states.get(job.id, ())) for job in found]
 
 
 def save_job(
@@ -230,11 +231,8 @@ def _store(
         job_id = job.id
         jobs.update_job(connection, job, definition, document, author, now)
     chains.set_parents(connection, job_id, [parent.id for parent in parents])
-    previous = jobs.find_schedule(connection, job_id)
-    was_disabled = job is not None and job.definition.disabled
-    resumed = was_disabled and not definition.disabled
-    jobs.put_schedule(connection, _next_schedule(job_id, definition, previous, resumed, now), job_id)
-    if definition.disabled and not was_disabled:
+    schedule_job(connection, job_id, definition, None if job is None else job.definition, now)
+    if definition.disabled and not (job is not None and job.definition.disabled):
         _skip_waiting(connection, job_id, now)
 
 
@@ -259,31 +257,6 @@ def _resolve_parents(connection: Connection, definition: Definition) -> list[Job
             f"parents would make a cycle: {' -> '.join(cycle)}; take one of these edges away.", "parents"
         )
     return [known[parent] for parent in definition.parents]
-
-
-def _next_schedule(
-    job_id: int, definition: Definition, previous: StoredSchedule | None, resumed: bool, now: datetime
-) -> StoredSchedule | None:
-    """The schedule row of a definition. An unchanged schedule keeps its place: saving a job is no reason to run it.
-
-    ``resumed``: the job was paused until now. What came meanwhile is not owed then; a schedule of so many
-    repetitions that has run none, or all of them, begins anew.
-    """
-    if not definition.schedule:
-        return None
-    # An open start is shown to the millisecond; a finer one would make other occurrences when it comes back.
-    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    schedule = parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name)
-    written = (definition.schedule, definition.schedule_time_zone)
-    if previous is not None and (previous.expression, previous.time_zone) == written:
-        if definition.disabled:
-            return replace(previous, next_due=None)
-        if not resumed:
-            return previous
-        if schedule.repetitions is None or previous.repetitions_left not in (0, schedule.repetitions):
-            return replace(previous, next_due=schedule.anchored(previous.defined_at).next_after(now))
-    first = None if definition.disabled else schedule.anchored(now).first(now)
-    return StoredSchedule(job_id, *written, now, first, schedule.repetitions)
 
 
 def _skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
@@ -336,6 +309,7 @@ def _without_parent(child: Job, parent: Job, children: Children) -> dict[str, An
     if children == "convert" and not left and parent.definition.schedule:
         document["schedule"] = parent.definition.schedule
         document["scheduleTimeZone"] = parent.definition.schedule_time_zone
+        document.update({field: parent.document[field] for field in WHEN if field in parent.document})
     return document
 
 
@@ -345,5 +319,5 @@ def end_unfinished(connection: Connection, job_id: int, reason: Reason, message:
     for run in unfinished:
         if run.state in (RunState.QUEUED, RunState.WAITING_RETRY):
             runs.end_run(connection, run.id, RunState.KILLED, reason, message, now)
-    attempts.request_kill(connection, [run.id for run in unfinished], reason, now)
+    attempts.request_kill(connection, [run.id for run in unfinished], reason, message, now)
     return len(unfinished)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from chronos_py.errors import Conflict, NotFound
-from chronos_py.model.document import shown
+from chronos_py.model.reader import shown
 from chronos_py.model.run import Attempt, Overrides, Reason, Run, RunState, Trigger
 from chronos_py.services.application import Application
 from chronos_py.services.jobs import end_unfinished, require_job
@@ -91,6 +91,10 @@ def rerun(app: Application, run_id: int, requested_by: str = "") -> Run:
                 requested_by=requested_by,
                 overrides=old.overrides,
                 parent_run_id=old.id,
+                # What a backfill began goes on in its own wave, and beside today's runs.
+                root_run_id=(old.root_run_id or old.id) if old.backfill_id is not None else None,
+                backfill_id=old.backfill_id,
+                starts_children=old.starts_children,
             ),
         )
         run = require_run(connection, new_id)
@@ -113,7 +117,7 @@ def kill_run(app: Application, run_id: int, requested_by: str = "") -> Run:
             message = _killed_by(requested_by)
             runs.end_run(connection, run_id, RunState.KILLED, Reason.KILLED, message, now)
         else:
-            attempts.request_kill(connection, [run_id], Reason.KILLED, now)
+            attempts.request_kill(connection, [run_id], Reason.KILLED, _killed_by(requested_by), now)
         run = require_run(connection, run_id)
     app.wake.watcher.set()
     return run
@@ -145,11 +149,12 @@ def list_runs(
     states: Iterable[RunState] = (),
     before: int | None = None,
     limit: int = 50,
+    backfill_id: int | None = None,
 ) -> list[Run]:
     """Runs, newest first, those with an id below ``before``. Raises NotFound for an unknown job."""
     with app.database.read() as connection:
         job_id = None if job_name is None else require_job(connection, job_name).id
-        return runs.list_runs(connection, job_id, states, before, limit)
+        return runs.list_runs(connection, job_id, states, before, limit, backfill_id)
 
 
 def require_run(connection: Connection, run_id: int, lock: bool = False) -> Run:

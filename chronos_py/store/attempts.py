@@ -45,6 +45,7 @@ _COLUMNS = (
     AttemptRow.finished_at,
     AttemptRow.kill_requested_at,
     AttemptRow.kill_reason,
+    AttemptRow.kill_message,
     AttemptRow.unreachable_since,
     AttemptRow.recovered,
     AttemptRow.cpu_seconds,
@@ -243,7 +244,7 @@ def _move(connection: Connection, attempt_id: int, target: AttemptState, **value
     return moved.rowcount == 1
 
 
-def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason, now: datetime) -> None:
+def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason, message: str, now: datetime) -> None:
     """Ask the leader to kill the live attempts of these runs. The first request's reason stays."""
     connection.execute(
         update(AttemptRow)
@@ -252,7 +253,7 @@ def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason,
             AttemptRow.state.in_(_LIVE),
             AttemptRow.kill_requested_at.is_(None),
         )
-        .values(kill_requested_at=now, kill_reason=reason.value)
+        .values(kill_requested_at=now, kill_reason=reason.value, kill_message=message)
     )
 
 

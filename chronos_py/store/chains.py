@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from chronos_py.model.chain import is_ready
-from chronos_py.store.tables import EdgeRow, JobRow
+from chronos_py.model.run import RunState
+from chronos_py.store.tables import EdgeRow, JobRow, RunRow, WaveMarkRow
 
 # Any number will do, as long as all nodes use the same.
 _DEFINITIONS_LOCK = 4400_2016
@@ -72,15 +73,7 @@ def mark_success(connection: Connection, parent_id: int, run_id: int) -> list[in
 
     Marks of ready children are consumed: they count from here again. Surplus successes collapse into one mark.
     """
-    # Two parents of one child may settle at once; each must see the other's mark, so the child's row is locked.
-    child_ids = list(
-        connection.execute(
-            select(JobRow.id)
-            .where(JobRow.id.in_(select(EdgeRow.child_id).where(EdgeRow.parent_id == parent_id)))
-            .order_by(JobRow.id)
-            .with_for_update()
-        ).scalars()
-    )
+    child_ids = _lock_children(connection, parent_id)
     if not child_ids:
         return []
     connection.execute(update(EdgeRow).where(EdgeRow.parent_id == parent_id).values(satisfied_by=run_id))
@@ -91,6 +84,47 @@ def mark_success(connection: Connection, parent_id: int, run_id: int) -> list[in
     ready = [child_id for child_id in child_ids if is_ready(marks[child_id])]
     consume(connection, ready)
     return ready
+
+
+def mark_success_in_wave(connection: Connection, root_job_id: int, root_run_id: int, parent_id: int) -> list[int]:
+    """Note that a parent succeeded in a wave that goes its own way; the children that are ready in that wave now.
+
+    A child waits for those of its parents that the wave comes by. One that has a run in the wave already, which has
+    not failed, is not ready again.
+    """
+    child_ids = _lock_children(connection, parent_id)
+    known = select(WaveMarkRow.parent_id).where(
+        WaveMarkRow.root_run_id == root_run_id, WaveMarkRow.parent_id == parent_id
+    )
+    if connection.execute(known).first() is None:
+        connection.execute(insert(WaveMarkRow).values(root_run_id=root_run_id, parent_id=parent_id))
+    if not child_ids:
+        return []
+    wave = select(literal(root_job_id).label("id")).cte("wave", recursive=True)
+    wave = wave.union(select(EdgeRow.child_id).join(wave, wave.c.id == EdgeRow.parent_id))
+    marked = select(WaveMarkRow.parent_id).where(WaveMarkRow.root_run_id == root_run_id)
+    still_waited_for = select(EdgeRow.child_id).where(
+        EdgeRow.child_id.in_(child_ids), EdgeRow.parent_id.in_(select(wave.c.id)), EdgeRow.parent_id.not_in(marked)
+    )
+    have_run = select(RunRow.job_id).where(
+        RunRow.root_run_id == root_run_id,
+        RunRow.job_id.in_(child_ids),
+        RunRow.state.not_in([RunState.FAILED, RunState.KILLED, RunState.LOST, RunState.SKIPPED]),
+    )
+    waiting = set(connection.execute(still_waited_for).scalars()) | set(connection.execute(have_run).scalars())
+    return [child_id for child_id in child_ids if child_id not in waiting]
+
+
+def _lock_children(connection: Connection, parent_id: int) -> list[int]:
+    """The children of a job. Two parents of one child may settle at once: each must see the other's mark."""
+    return list(
+        connection.execute(
+            select(JobRow.id)
+            .where(JobRow.id.in_(select(EdgeRow.child_id).where(EdgeRow.parent_id == parent_id)))
+            .order_by(JobRow.id)
+            .with_for_update()
+        ).scalars()
+    )
 
 
 def consume(connection: Connection, child_ids: Sequence[int]) -> None:

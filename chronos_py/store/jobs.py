@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Counters, Definition, Job
-from chronos_py.store.tables import EdgeRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
+from chronos_py.store.tables import EdgeRow, JobCalendarRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
 
 _COLUMNS = (
     JobRow.id,
@@ -25,8 +25,9 @@ _COLUMNS = (
     JobRow.last_error,
     JobRow.created_at,
     JobRow.updated_at,
-    ScheduleRow.next_due,
+    ScheduleRow.next_run,
     ScheduleRow.repetitions_left,
+    ScheduleRow.defined_at,
 )
 
 
@@ -53,8 +54,9 @@ def _job(row: Row[Any]) -> Job:
         ),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        next_due=row.next_due,
+        next_run=row.next_run,
         repetitions_left=row.repetitions_left,
+        anchored_at=row.defined_at,
     )
 
 
@@ -237,6 +239,7 @@ def disable_exhausted(connection: Connection, job_id: int, author: str, now: dat
 def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
     """Take the job out of every listing; its runs stay readable."""
     connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
+    connection.execute(delete(JobCalendarRow).where(JobCalendarRow.job_id == job_id))
     connection.execute(delete(EdgeRow).where((EdgeRow.parent_id == job_id) | (EdgeRow.child_id == job_id)))
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(deleted_at=now))
 
@@ -246,13 +249,17 @@ def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule row. ``defined_at`` anchors an open start."""
+    """A schedule row. ``defined_at`` anchors an open start.
+
+    ``next_due`` is when the planner has to look, ``next_run`` the next occurrence that may run, not before that.
+    """
 
     job_id: int
     expression: str
     time_zone: str
     defined_at: datetime
     next_due: datetime | None
+    next_run: datetime | None
     repetitions_left: int | None
 
 
@@ -265,20 +272,20 @@ class DueJob:
     revision: int
 
 
+_SCHEDULE_COLUMNS = (
+    ScheduleRow.job_id,
+    ScheduleRow.expression,
+    ScheduleRow.time_zone,
+    ScheduleRow.defined_at,
+    ScheduleRow.next_due,
+    ScheduleRow.next_run,
+    ScheduleRow.repetitions_left,
+)
+
+
 def find_schedule(connection: Connection, job_id: int) -> StoredSchedule | None:
-    row = connection.execute(_schedules().where(ScheduleRow.job_id == job_id)).one_or_none()
+    row = connection.execute(select(*_SCHEDULE_COLUMNS).where(ScheduleRow.job_id == job_id)).one_or_none()
     return None if row is None else StoredSchedule(*row)
-
-
-def _schedules() -> Select[*tuple[Any, ...]]:
-    return select(
-        ScheduleRow.job_id,
-        ScheduleRow.expression,
-        ScheduleRow.time_zone,
-        ScheduleRow.defined_at,
-        ScheduleRow.next_due,
-        ScheduleRow.repetitions_left,
-    )
 
 
 def put_schedule(connection: Connection, schedule: StoredSchedule | None, job_id: int) -> None:
@@ -292,6 +299,7 @@ def put_schedule(connection: Connection, schedule: StoredSchedule | None, job_id
                 time_zone=schedule.time_zone,
                 defined_at=schedule.defined_at,
                 next_due=schedule.next_due,
+                next_run=schedule.next_run,
                 repetitions_left=schedule.repetitions_left,
             )
         )
@@ -300,25 +308,39 @@ def put_schedule(connection: Connection, schedule: StoredSchedule | None, job_id
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
     """Jobs that are due, the longest overdue first, locked. One that an edit holds right now comes next time."""
     rows = connection.execute(
-        _schedules()
-        .add_columns(JobRow.document, JobRow.revision)
+        select(*_SCHEDULE_COLUMNS, JobRow.document, JobRow.revision)
         .join_from(ScheduleRow, JobRow, JobRow.id == ScheduleRow.job_id)
         .where(ScheduleRow.next_due <= now)
         .order_by(ScheduleRow.next_due)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    return [DueJob(StoredSchedule(*row[:6]), read_definition(row.document), row.revision) for row in rows]
+    return [
+        DueJob(StoredSchedule(*row[: len(_SCHEDULE_COLUMNS)]), read_definition(row.document), row.revision)
+        for row in rows
+    ]
 
 
-def advance_schedules(connection: Connection, advanced: Sequence[tuple[int, datetime | None, int | None]]) -> None:
-    """Write ``(job id, next due, repetitions left)`` of each."""
-    if advanced:
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What the planner decided of a due job's schedule."""
+
+    job_id: int
+    next_due: datetime | None
+    next_run: datetime | None
+    repetitions_left: int | None
+
+
+def advance_schedules(connection: Connection, advances: Sequence[Advance]) -> None:
+    if advances:
         connection.execute(
             update(ScheduleRow)
             .where(ScheduleRow.job_id == bindparam("of_job"))
-            .values(next_due=bindparam("due"), repetitions_left=bindparam("left")),
-            [{"of_job": job_id, "due": next_due, "left": left} for job_id, next_due, left in advanced],
+            .values(next_due=bindparam("due"), next_run=bindparam("run"), repetitions_left=bindparam("left")),
+            [
+                {"of_job": each.job_id, "due": each.next_due, "run": each.next_run, "left": each.repetitions_left}
+                for each in advances
+            ],
         )
 
 

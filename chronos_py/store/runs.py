@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import aliased
 
-from chronos_py.model.overlap import Overlap
+from chronos_py.model.overlap import Unfinished
 from chronos_py.model.run import (
     FINAL_RUN_STATES,
-    WAITING_RUN_STATES,
     Overrides,
     Reason,
     Run,
@@ -31,7 +29,8 @@ _UNFINISHED = sorted(set(RunState) - FINAL_RUN_STATES)
 class NewRun:
     """A run to insert. ``occurrence`` is the slot of the schedule it stands for, None where it stands for none.
 
-    ``root_run_id`` None: it starts its own wave. A row of skipped occurrences has state SKIPPED.
+    ``root_run_id`` None: it starts its own wave. ``not_before`` None: it may start at once. A row of
+    skipped occurrences has state SKIPPED.
     """
 
     job_id: int
@@ -50,6 +49,11 @@ class NewRun:
     overrides: Overrides = field(default_factory=Overrides)
     root_run_id: int | None = None
     parent_run_id: int | None = None
+    backfill_id: int | None = None
+    starts_children: bool = True
+    not_before: datetime | None = None
+    start_before: datetime | None = None
+    note: str = ""
 
 
 def _values(run: NewRun) -> dict[str, Any]:
@@ -72,11 +76,15 @@ def _values(run: NewRun) -> dict[str, Any]:
         "scheduled_until": run.scheduled_until,
         "occurrences": run.occurrences,
         "high_priority": run.high_priority,
-        "not_before": run.created_at,
+        "not_before": run.not_before or run.created_at,
+        "start_before": run.start_before,
         "requested_by": run.requested_by,
         "overrides": overrides,
         "root_run_id": run.root_run_id,
         "parent_run_id": run.parent_run_id,
+        "backfill_id": run.backfill_id,
+        "starts_children": run.starts_children,
+        "note": run.note,
         "created_at": run.created_at,
         "finished_at": run.created_at if run.state is RunState.SKIPPED else None,
     }
@@ -88,6 +96,17 @@ def insert_runs(connection: Connection, runs: Sequence[NewRun]) -> None:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(RunRow).on_conflict_do_nothing(index_elements=["job_id", "occurrence"])
         connection.execute(statement, [_values(run) for run in runs])
+
+
+def free_occurrences(connection: Connection, job_id: int, occurrences: Sequence[datetime]) -> None:
+    """Let other runs stand for these occurrences; the rows that did so until now keep their scheduled time."""
+    connection.execute(
+        update(RunRow)
+        .where(
+            RunRow.job_id == job_id, RunRow.occurrence.in_(occurrences), RunRow.state.in_(sorted(FINAL_RUN_STATES))
+        )
+        .values(occurrence=None)
+    )
 
 
 def insert_run(connection: Connection, run: NewRun) -> int:
@@ -116,6 +135,10 @@ _COLUMNS = (
     RunRow.requested_by,
     RunRow.root_run_id,
     RunRow.parent_run_id,
+    RunRow.backfill_id,
+    RunRow.starts_children,
+    RunRow.start_before,
+    RunRow.note,
     RunRow.overrides,
 )
 
@@ -150,6 +173,10 @@ def run_of(row: Row[*tuple[Any, ...]]) -> Run:
         requested_by=row.requested_by,
         root_run_id=row.root_run_id,
         parent_run_id=row.parent_run_id,
+        backfill_id=row.backfill_id,
+        starts_children=row.starts_children,
+        start_before=row.start_before,
+        note=row.note,
         overrides=Overrides(None if arguments is None else tuple(arguments), stored.get("environment", {})),
     )
 
@@ -175,11 +202,14 @@ def list_runs(
     states: Iterable[RunState] = (),
     before: int | None = None,
     limit: int = 50,
+    backfill_id: int | None = None,
 ) -> list[Run]:
     """Runs, newest first, those with an id below ``before``; of any state when ``states`` is empty."""
     statement = select_runs().order_by(RunRow.id.desc()).limit(limit)
     if job_id is not None:
         statement = statement.where(RunRow.job_id == job_id)
+    if backfill_id is not None:
+        statement = statement.where(RunRow.backfill_id == backfill_id)
     wanted = sorted(states)
     if wanted:
         statement = statement.where(RunRow.state.in_(wanted))
@@ -196,17 +226,29 @@ def unfinished_runs(connection: Connection, job_id: int, lock: bool = False) -> 
     return [run_of(row) for row in connection.execute(statement)]
 
 
-def count_unfinished(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """``(active, waiting)`` runs of each job: begun and not ended, and queued."""
-    counts = dict.fromkeys(job_ids, (0, 0))
-    waiting = func.count().filter(RunRow.state == RunState.QUEUED)
+def count_unfinished(
+    connection: Connection, job_ids: Sequence[int], with_backfills: bool = False
+) -> dict[int, Unfinished]:
+    """The runs of each job that have not ended; those of backfills do not count for what overlaps."""
+    counts = dict.fromkeys(job_ids, Unfinished())
+    waits = RunRow.state == RunState.QUEUED
     rows = connection.execute(
-        select(RunRow.job_id, func.count(), waiting)
-        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_(_UNFINISHED))
+        select(
+            RunRow.job_id,
+            func.count().filter(~waits),
+            func.count().filter(waits),
+            func.max(RunRow.id).filter(~waits),
+            func.max(RunRow.id).filter(waits),
+        )
+        .where(
+            RunRow.job_id.in_(job_ids),
+            RunRow.state.in_(_UNFINISHED),
+            or_(RunRow.backfill_id.is_(None), literal(with_backfills)),
+        )
         .group_by(RunRow.job_id)
     )
-    for job_id, unfinished, queued in rows:
-        counts[job_id] = (unfinished - queued, queued)
+    for job_id, *values in rows:
+        counts[job_id] = Unfinished(*values)
     return counts
 
 
@@ -216,55 +258,6 @@ def count_by_state(connection: Connection) -> dict[RunState, int]:
         select(RunRow.state, func.count()).where(RunRow.state.in_(_UNFINISHED)).group_by(RunRow.state)
     )
     return {RunState(state): count for state, count in rows}
-
-
-def _may_launch(now: datetime) -> ColumnElement[bool]:
-    """Waiting runs (joined with their jobs) whose time has come and that nothing of their own job holds back."""
-    other = aliased(RunRow)
-    # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
-    blocker = and_(
-        other.job_id == RunRow.job_id,
-        other.id != RunRow.id,
-        or_(
-            other.state.in_([RunState.STARTING, RunState.RUNNING]),
-            and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
-        ),
-    )
-    return and_(
-        RunRow.state.in_(sorted(WAITING_RUN_STATES)),
-        RunRow.not_before <= now,
-        or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
-    )
-
-
-def has_launchable(connection: Connection, now: datetime) -> bool:
-    """Whether :func:`launchable` would find something."""
-    query = select(RunRow.id).join(JobRow, JobRow.id == RunRow.job_id).where(_may_launch(now)).limit(1)
-    return connection.execute(query).first() is not None
-
-
-def launchable(connection: Connection, now: datetime, limit: int) -> list[Run]:
-    """Waiting runs that may be launched, in the order to do it: high priority first, then by scheduled time.
-
-    Locked; a run that a person is just killing is left out.
-    """
-    rows = connection.execute(
-        select_runs()
-        .where(_may_launch(now))
-        .order_by(RunRow.high_priority.desc(), RunRow.scheduled_at, RunRow.id)
-        .limit(limit)
-        .with_for_update(of=RunRow, skip_locked=True)
-    )
-    return [run_of(row) for row in rows]
-
-
-def next_retry(connection: Connection, now: datetime) -> datetime | None:
-    """When the next waiting run's time comes, if that is after ``now``."""
-    return connection.execute(
-        select(func.min(RunRow.not_before)).where(
-            RunRow.state.in_(sorted(WAITING_RUN_STATES)), RunRow.not_before > now
-        )
-    ).scalar_one()
 
 
 def start_run(connection: Connection, run_id: int, number: int, revision: int) -> bool:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -107,7 +108,10 @@ class JobRevisionRow(Table):
 
 
 class ScheduleRow(Table):
-    """When a scheduled job is due next. ``next_due`` NULL: paused or exhausted."""
+    """When a scheduled job is due next. ``next_due`` NULL: paused or exhausted.
+
+    ``next_due`` is when the planner has to look, ``next_run`` when the job may run: blocked occurrences come before.
+    """
 
     __tablename__ = "schedules"
 
@@ -116,6 +120,7 @@ class ScheduleRow(Table):
     time_zone: Mapped[str] = mapped_column(String(100), default="")
     defined_at: Mapped[datetime]  # anchors an open start
     next_due: Mapped[datetime | None] = mapped_column(index=True)
+    next_run: Mapped[datetime | None]
     repetitions_left: Mapped[int | None] = mapped_column(BigInteger)
 
 
@@ -152,6 +157,14 @@ class RunRow(Table):
             postgresql_where=text("state IN ('queued', 'starting', 'running', 'waiting_retry')"),
         ),
         Index("ix_runs_state_id", "state", "id"),
+        Index("ix_runs_job_id_scheduled_at", "job_id", "scheduled_at"),
+        Index(
+            "ix_runs_backfill",
+            "backfill_id",
+            "state",
+            sqlite_where=text("backfill_id IS NOT NULL"),
+            postgresql_where=text("backfill_id IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -167,12 +180,16 @@ class RunRow(Table):
     occurrences: Mapped[int | None] = mapped_column(BigInteger, default=1)
     high_priority: Mapped[bool] = mapped_column(default=False)
     not_before: Mapped[datetime]
+    start_before: Mapped[datetime | None]  # what still waits then is skipped
     revision: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     requested_by: Mapped[str] = mapped_column(String(200), default="")
     overrides: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     root_run_id: Mapped[int | None] = mapped_column(BigInteger)
     parent_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    backfill_id: Mapped[int | None] = mapped_column(BigInteger)
+    starts_children: Mapped[bool] = mapped_column(default=True, server_default=true())
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -213,10 +230,60 @@ class AttemptRow(Table):
     finished_at: Mapped[datetime | None]
     kill_requested_at: Mapped[datetime | None]
     kill_reason: Mapped[str] = mapped_column(String(20), default="")
+    kill_message: Mapped[str] = mapped_column(Text, default="", server_default="")
     unreachable_since: Mapped[datetime | None]
     recovered: Mapped[bool] = mapped_column(default=False)
     cpu_seconds: Mapped[float | None] = mapped_column(Float)
     max_memory_mb: Mapped[float | None] = mapped_column(Float)
+
+
+class CalendarRow(Table):
+    """A calendar that people defined."""
+
+    __tablename__ = "calendars"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    document: Mapped[dict[str, Any]]
+    author: Mapped[str] = mapped_column(String(200), default="")
+    updated_at: Mapped[datetime]
+
+
+class JobCalendarRow(Table):
+    """Which calendars a job's schedule obeys, built-in ones included."""
+
+    __tablename__ = "job_calendars"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    calendar: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
+
+
+class BackfillRow(Table):
+    """Runs for past occurrences that a person asked for; they name it."""
+
+    __tablename__ = "backfills"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    first: Mapped[datetime]
+    last: Mapped[datetime]
+    parallel: Mapped[int] = mapped_column(Integer)
+    with_children: Mapped[bool]
+    force: Mapped[bool]
+    requested_by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime]
+    cancelled_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str] = mapped_column(String(200), default="")
+
+
+class WaveMarkRow(Table):
+    """In the wave that ``root_run_id`` began, ``parent_id`` has succeeded, as far as its children care."""
+
+    __tablename__ = "wave_marks"
+
+    root_run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    parent_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
 
 
 class LeadershipRow(Table):

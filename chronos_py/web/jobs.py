@@ -53,7 +53,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             summary=summary,
             job=summary.job,
             state=state_of(summary),
-            following=upcoming(summary.job, 5),
+            following=upcoming(app, summary.job, 5),
             runs=runs.list_runs(app, name, limit=HISTORY),
             document=document,
         )

@@ -47,9 +47,9 @@ def add_routes(routes: Blueprint, app: Application) -> None:
         coming = [
             summary.job
             for summary in jobs.list_jobs(app, disabled=False)
-            if summary.job.next_due is not None and summary.job.next_due - now < timedelta(days=1)
+            if summary.job.next_run is not None and summary.job.next_run - now < timedelta(days=1)
         ]
-        coming.sort(key=lambda job: job.next_due or now)
+        coming.sort(key=lambda job: job.next_run or now)
         return page("timeline.html", recent=recent, coming=coming)
 
     @routes.get("/cluster")

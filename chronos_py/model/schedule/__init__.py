@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
 from chronos_py.errors import ScheduleError
+from chronos_py.model.schedule.contract import Schedule
 from chronos_py.model.schedule.cron import parse_cron
 from chronos_py.model.schedule.iso8601 import parse_repeating_interval
 from chronos_py.model.schedule.zone import parse_zone
 
 __all__ = ["Schedule", "parse_schedule", "parse_zone", "preview"]
-
-
-class Schedule(Protocol):
-    """A parsed schedule. All instants are aware UTC."""
-
-    @property
-    def text(self) -> str:
-        """As the user wrote it."""
-
-    @property
-    def repetitions(self) -> int | None:
-        """How many occurrences may be run in all; None: any number."""
-
-    def anchored(self, defined_at: datetime) -> Schedule:
-        """The same schedule with an open start fixed at ``defined_at``. Everything below needs that first."""
-
-    def first(self, defined_at: datetime) -> datetime | None:
-        """The first occurrence owed to a job defined at ``defined_at``."""
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first occurrence strictly after ``instant``."""
-
-    def latest_at_or_before(self, instant: datetime) -> datetime | None:
-        """The last occurrence at or before ``instant``."""
-
-    def count_between(self, first: datetime, last: datetime) -> int:
-        """How many occurrences lie in [first, last]. Never steps through them."""
 
 
 def parse_schedule(text: str, time_zone: str = "", name: str = "") -> Schedule:

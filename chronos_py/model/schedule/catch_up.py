@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chronos_py.model.schedule import Schedule
+from chronos_py.model.schedule.contract import Schedule
+from chronos_py.model.schedule.filtered import FilteredSchedule
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -37,23 +38,36 @@ class CatchUpPolicy:
         return self.start_deadline
 
 
+class Why(StrEnum):
+    """Why occurrences are skipped."""
+
+    MISSED = "missed"  # nobody could launch in time
+    BLOCKED = "blocked"  # a calendar or a blackout says no
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row of ``count`` missed occurrences from ``first`` to ``last``."""
+    """A row of ``count`` occurrences (None: more than anyone counted) from ``first`` to ``last``."""
 
     first: datetime
     last: datetime
-    count: int
+    count: int | None
     message: str
+    why: Why = Why.MISSED
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What the planner does with a due job. ``run_at``: the occurrences to run, the oldest first."""
+    """What the planner does with a due job. ``run_at``: the occurrences to run, the oldest first.
+
+    ``next_run`` is the next occurrence that may run, ``next_due`` when the planner has to look again: then, or at an
+    earlier occurrence that is blocked, to say so in the history.
+    """
 
     run_at: tuple[datetime, ...]
-    skipped: Skipped | None
+    skipped: tuple[Skipped, ...]
     next_due: datetime | None
+    next_run: datetime | None
     repetitions_left: int | None
 
 
@@ -65,13 +79,41 @@ def decide(
     The cost grows with the occurrences that run, not with those that were missed. A repetition is consumed by an
     occurrence that runs, not by those that are skipped.
     """
+    blocked = schedule.blocked_since(next_due, now) if isinstance(schedule, FilteredSchedule) else None
     latest = schedule.latest_at_or_before(now)
     if latest is None or latest < next_due:
-        latest = next_due
-    run_at = _to_run(schedule, next_due, latest, repetitions_left, now, policy)
+        latest = None if blocked is not None else next_due
+    run_at: tuple[datetime, ...] = ()
+    skipped: list[Skipped] = []
+    if latest is not None:
+        run_at = _to_run(schedule, next_due, latest, repetitions_left, now, policy)
+        missed = _skipped(schedule, next_due, latest, run_at, now, policy)
+        skipped += [missed] if missed is not None else []
+    if blocked is not None:
+        message = f"skipped: {blocked.reason}"
+        skipped.append(Skipped(blocked.first, blocked.last, blocked.count, message, Why.BLOCKED))
     left = None if repetitions_left is None else repetitions_left - len(run_at)
-    following = None if left is not None and left <= 0 else schedule.next_after(latest)
-    return Due(run_at, _skipped(schedule, next_due, latest, run_at, now, policy), following, left)
+    if left is not None and left <= 0:
+        return Due(run_at, tuple(skipped), None, None, left)
+    decided = latest or next_due
+    if blocked is not None:
+        decided = max(decided, blocked.last)
+    return Due(run_at, tuple(skipped), *next_times(schedule, decided), left)
+
+
+def next_times(schedule: Schedule, instant: datetime) -> tuple[datetime | None, datetime | None]:
+    """When the planner has to look next, strictly after ``instant``, and the next occurrence that may run."""
+    following = schedule.next_after(instant)
+    if isinstance(schedule, FilteredSchedule):
+        return schedule.due_after(instant), following
+    return following, following
+
+
+def first_times(schedule: Schedule, defined_at: datetime) -> tuple[datetime | None, datetime | None]:
+    """As :func:`next_times`, for a job defined, or resumed with a fresh schedule, at ``defined_at``."""
+    first = schedule.first(defined_at)
+    due = schedule.due_after(defined_at) if isinstance(schedule, FilteredSchedule) else None
+    return min(filter(None, (due, first)), default=None), first
 
 
 def _to_run(
@@ -116,4 +158,6 @@ def _skipped(
         )
     else:
         reason = "missed while no leader could launch; the latest occurrence runs in its place (catchUp: one)"
-    return Skipped(next_due, last, schedule.count_between(next_due, last), f"skipped: {reason}")
+    is_restricted = isinstance(schedule, FilteredSchedule)
+    first = (schedule.next_after(next_due - _INSTANT) or next_due) if is_restricted else next_due
+    return Skipped(first, last, schedule.count_between(first, last), f"skipped: {reason}")

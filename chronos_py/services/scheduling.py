@@ -1,0 +1,127 @@
+"""When a job is due next, after it was defined, changed, paused or resumed, or a calendar of its was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from chronos_py.errors import InvalidDefinition
+from chronos_py.model.job import Definition
+from chronos_py.model.reader import shown
+from chronos_py.model.restrictions import OnBlockedDay
+from chronos_py.model.schedule import Schedule, parse_schedule
+from chronos_py.model.schedule.calendar import Calendar
+from chronos_py.model.schedule.catch_up import first_times, next_times
+from chronos_py.store import calendars, jobs
+from chronos_py.store.jobs import StoredSchedule
+
+# Moving looks at every occurrence of the days that are blocked.
+MOST_MOVED_PER_WEEK = 7 * 24
+
+
+def schedule_job(
+    connection: Connection, job_id: int, definition: Definition, before: Definition | None, now: datetime
+) -> None:
+    """Write when a job is due; ``before`` is the definition that it had. Raises InvalidDefinition."""
+    names = definition.restrictions.calendars if definition.schedule else ()
+    known = calendars.calendars_named(connection, names)
+    require_calendars(definition, known)
+    calendars.set_job_calendars(connection, job_id, names)
+    previous = jobs.find_schedule(connection, job_id)
+    jobs.put_schedule(connection, _next_schedule(job_id, definition, before, previous, known, now), job_id)
+
+
+def reschedule(connection: Connection, name: str, now: datetime) -> None:
+    """A calendar of the job has changed: find its next occurrence anew."""
+    job = jobs.find_job(connection, name, lock=True)
+    previous = None if job is None else jobs.find_schedule(connection, job.id)
+    if job is None or previous is None or job.definition.disabled:
+        return
+    known = calendars.calendars_named(connection, job.definition.restrictions.calendars)
+    timetable = job.definition.timetable(known, previous.defined_at)
+    jobs.put_schedule(connection, _found_anew(previous, timetable, now), job.id)
+
+
+def _next_schedule(
+    job_id: int,
+    definition: Definition,
+    before: Definition | None,
+    previous: StoredSchedule | None,
+    known: Mapping[str, Calendar],
+    now: datetime,
+) -> StoredSchedule | None:
+    """The schedule row of a definition. An unchanged schedule keeps its place: saving a job is no reason to run it.
+
+    What came while a job was paused is not owed when it is resumed; a schedule of so many repetitions that has run
+    none, or all of them, begins anew then.
+    """
+    if not definition.schedule:
+        return None
+    # An open start is shown to the millisecond; a finer one would make other occurrences when it comes back.
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    written = (definition.schedule, definition.schedule_time_zone)
+    is_same = previous is not None and (previous.expression, previous.time_zone) == written
+    timetable = definition.timetable(known, previous.defined_at if previous is not None and is_same else now)
+    is_restricted_anew = before is None or before.restrictions != definition.restrictions
+    if is_restricted_anew:
+        _refuse_what_never_comes(definition, timetable, now)
+    if previous is not None and is_same:
+        if definition.disabled:
+            return replace(previous, next_due=None, next_run=None)
+        if not (before is not None and before.disabled):
+            return _found_anew(previous, timetable, now) if is_restricted_anew else previous
+        if timetable.repetitions is None or previous.repetitions_left not in (0, timetable.repetitions):
+            due, run = next_times(timetable, now)
+            return replace(previous, next_due=due, next_run=run)
+    due, run = (None, None) if definition.disabled else first_times(definition.timetable(known, now), now)
+    return StoredSchedule(job_id, *written, now, due, run, timetable.repetitions)
+
+
+def _found_anew(previous: StoredSchedule, timetable: Schedule, now: datetime) -> StoredSchedule:
+    """What is due already stays so: the planner looks at it with the restrictions that hold by then."""
+    is_due = previous.next_due is not None and previous.next_due <= now
+    if is_due or previous.repetitions_left == 0:
+        return previous
+    due, run = next_times(timetable, now)
+    return replace(previous, next_due=due, next_run=run)
+
+
+def require_calendars(definition: Definition, known: Mapping[str, Calendar]) -> None:
+    """Raises InvalidDefinition for a calendar that is not ``known``."""
+    restrictions = definition.restrictions
+    for field, names in (
+        ("excludeCalendars", restrictions.exclude_calendars),
+        ("onlyCalendars", restrictions.only_calendars),
+    ):
+        for name in names if definition.schedule else ():
+            if name not in known:
+                raise InvalidDefinition(
+                    f"{field} contains {shown(name)}, which is no calendar; define it first, or use a built-in one:"
+                    " weekends, a country such as DE or DE-BY, or an exchange such as NYSE.",
+                    field,
+                )
+
+
+def _refuse_what_never_comes(definition: Definition, timetable: Schedule, now: datetime) -> None:
+    restrictions = definition.restrictions
+    plain = parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name).anchored(now)
+    following = plain.next_after(now)
+    if restrictions.on_blocked_day is not OnBlockedDay.SKIP and restrictions.calendars and following is not None:
+        per_week = plain.count_between(following, following + timedelta(days=7))
+        if per_week is None or per_week > MOST_MOVED_PER_WEEK:
+            raise InvalidDefinition(
+                f"onBlockedDay is {shown(restrictions.on_blocked_day.value)}, but a schedule that comes more often"
+                " than once an hour cannot move to other days; use skip.",
+                "onBlockedDay",
+            )
+    is_over = restrictions.end is not None and restrictions.end <= now
+    if following is not None and not is_over and timetable.repetitions != 0 and timetable.next_after(now) is None:
+        field = "onlyCalendars" if restrictions.only_calendars else "excludeCalendars"
+        field = field if restrictions.calendars else "blackouts" if restrictions.blackouts else "endTime"
+        raise InvalidDefinition(
+            f"{field} leaves no occurrence of the schedule {shown(definition.schedule)}: the job would never run.",
+            field,
+        )

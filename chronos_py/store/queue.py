@@ -1,0 +1,120 @@
+"""The queue: which waiting runs may start now, and which have waited too long."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from chronos_py.model.overlap import Overlap
+from chronos_py.model.run import ACTIVE_RUN_STATES, WAITING_RUN_STATES, Reason, Run, RunState
+from chronos_py.store.runs import run_of, select_runs
+from chronos_py.store.tables import BackfillRow, JobRow, RunRow
+
+_WAITING = sorted(WAITING_RUN_STATES)
+_ACTIVE = sorted(ACTIVE_RUN_STATES)
+
+
+def backfill_rooms(connection: Connection) -> dict[int, int]:
+    """How many more runs of each backfill that has waiting ones may begin."""
+    waiting = (
+        select(RunRow.backfill_id)
+        .where(RunRow.backfill_id.is_not(None), RunRow.state.in_(_WAITING))
+        .distinct()
+        .scalar_subquery()
+    )
+    begun = and_(RunRow.backfill_id == BackfillRow.id, RunRow.state.in_(_ACTIVE))
+    rows = connection.execute(
+        select(BackfillRow.id, BackfillRow.parallel - func.count(RunRow.id))
+        .outerjoin(RunRow, begun)
+        .where(BackfillRow.id.in_(waiting))
+        .group_by(BackfillRow.id, BackfillRow.parallel)
+    )
+    return dict(rows.tuples().all())
+
+
+def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
+    """Waiting runs (joined with their jobs) whose time has come and that nothing of their own job holds back."""
+    other = aliased(RunRow)
+    # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
+    has_begun = or_(
+        other.state.in_([RunState.STARTING, RunState.RUNNING]),
+        and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
+    )
+    # A backfill gives way: its runs wait for all others of their job, also for those that could start now.
+    is_queued_before = and_(
+        RunRow.backfill_id.is_not(None),
+        other.backfill_id.is_(None),
+        other.state == RunState.QUEUED,
+        other.not_before <= now,
+    )
+    is_of_same_backfill = and_(RunRow.backfill_id.is_not(None), other.backfill_id == RunRow.backfill_id)
+    blocker = and_(
+        other.job_id == RunRow.job_id,
+        other.id != RunRow.id,
+        or_(has_begun, is_queued_before),
+        func.coalesce(is_of_same_backfill, False).is_(False),
+    )
+    # A retry has its place in the backfill already.
+    open_backfills = [backfill_id for backfill_id, room in rooms.items() if room > 0]
+    return and_(
+        RunRow.state.in_(_WAITING),
+        RunRow.not_before <= now,
+        or_(
+            RunRow.backfill_id.is_(None),
+            RunRow.backfill_id.in_(open_backfills),
+            RunRow.state == RunState.WAITING_RETRY,
+        ),
+        or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
+    )
+
+
+def has_launchable(connection: Connection, now: datetime) -> bool:
+    """Whether :func:`launchable` would find something."""
+    may_launch = _may_launch(now, backfill_rooms(connection))
+    query = select(RunRow.id).join(JobRow, JobRow.id == RunRow.job_id).where(may_launch).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def launchable(connection: Connection, now: datetime, limit: int, rooms: dict[int, int]) -> list[Run]:
+    """Waiting runs that may be launched, in the order to do it.
+
+    High priority first, backfills last, then by scheduled time. Locked; a run that a person is just killing is left
+    out. Of a backfill there may be more than :func:`backfill_rooms` gives it in ``rooms``: the caller counts.
+    """
+    rows = connection.execute(
+        select_runs()
+        .where(_may_launch(now, rooms))
+        .order_by(RunRow.backfill_id.is_not(None), RunRow.high_priority.desc(), RunRow.scheduled_at, RunRow.id)
+        .limit(limit)
+        .with_for_update(of=RunRow, skip_locked=True)
+    )
+    return [run_of(row) for row in rows]
+
+
+def next_change(connection: Connection, now: datetime) -> datetime | None:
+    """When the next waiting run's time comes, or is over, if that is after ``now``."""
+    waits = RunRow.state.in_(_WAITING)
+    comes = select(func.min(RunRow.not_before)).where(waits, RunRow.not_before > now)
+    is_over = select(func.min(RunRow.start_before)).where(RunRow.state == RunState.QUEUED, RunRow.start_before > now)
+    times = [connection.execute(query).scalar_one() for query in (comes, is_over)]
+    return min((time for time in times if time is not None), default=None)
+
+
+def has_overdue(connection: Connection, now: datetime) -> bool:
+    """Whether :func:`skip_overdue` would find something."""
+    return connection.execute(select(RunRow.id).where(_is_overdue(now)).limit(1)).first() is not None
+
+
+def skip_overdue(connection: Connection, now: datetime, message: str) -> None:
+    """Skip what has not begun before its ``start_before``."""
+    connection.execute(
+        update(RunRow)
+        .where(_is_overdue(now))
+        .values(state=RunState.SKIPPED.value, reason=Reason.MISSED.value, message=message, finished_at=now)
+    )
+
+
+def _is_overdue(now: datetime) -> ColumnElement[bool]:
+    return and_(RunRow.state == RunState.QUEUED, RunRow.start_before < now)

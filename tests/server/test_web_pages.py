@@ -53,10 +53,10 @@ def test_a_job_and_its_chain_are_shown(client: FlaskClient, application: Applica
 def test_the_next_runs_follow_from_the_next_one(client: FlaskClient, application: Application) -> None:
     define(application, "open", schedule="R//PT1H")
     job = jobs.get_job(application, "open").job
-    assert job.next_due is not None
+    assert job.next_run is not None
     page = client.get("/jobs/open").text
     for hours in range(5):
-        assert f"{job.next_due + timedelta(hours=hours):%Y-%m-%d %H:%M:%S} UTC" in page
+        assert f"{job.next_run + timedelta(hours=hours):%Y-%m-%d %H:%M:%S} UTC" in page
 
 
 def test_filters_are_in_the_address(client: FlaskClient, application: Application) -> None:

@@ -1,109 +1,95 @@
-"""Cron against an independent oracle that looks at every minute of the wall clock.
-
-The oracle knows nothing of steps and transitions: it looks at one minute after the other with zoneinfo.
-"""
+"""Cron against the oracle on random triples, and the oracle against what is known without it."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from zoneinfo import ZoneInfo, available_timezones
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from croniter import croniter
 
-from chronos_py.model.schedule import parse_schedule, preview
+from script.verify_cron import SEED, compare, expression, instant, triples
+from tests.unit.cron_oracle import Change, Oracle, changes, zone_names
 
-MINUTE = timedelta(minutes=1)
-Shows = Callable[[datetime], bool]
-
-FIXED: dict[str, Shows] = {
-    "30 2 * * *": lambda wall: (wall.hour, wall.minute) == (2, 30),
-    "0 1,3 * * *": lambda wall: wall.minute == 0 and wall.hour in (1, 3),
-    "15 0 * * *": lambda wall: (wall.hour, wall.minute) == (0, 15),
-    "59 23 * * 0": lambda wall: (wall.hour, wall.minute) == (23, 59) and wall.isoweekday() == 7,
-}
-ELAPSED: dict[str, Shows] = {
-    "*/30 * * * *": lambda wall: wall.minute in (0, 30),
-    "20 * * * *": lambda wall: wall.minute == 20,
-    "0 */2 * * *": lambda wall: wall.minute == 0 and wall.hour % 2 == 0,
-}
-ZONES = sorted(zone for zone in available_timezones() if not zone.startswith(("posix", "right", "Etc/")))
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def local(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None)
+@pytest.mark.parametrize("part", range(3))
+def test_random_triples_agree_with_the_oracle(part: int) -> None:
+    """The first of those that script/verify_cron.py compares."""
+    counts, lines = compare(SEED, range(part * 1000, part * 1000 + 1000))
+    assert not lines
+    assert counts["agree"] > 950
 
 
-def elapsed_oracle(shows: Shows, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """Every minute of (start, end] at which the wall clock shows a listed time."""
-    instants = (start + MINUTE * step for step in range(1, int((end - start) / MINUTE) + 1))
-    return [instant for instant in instants if shows(local(instant, zone))]
+def test_the_triples_are_the_same_every_time_and_however_they_are_shared_out() -> None:
+    assert list(triples(SEED, range(50, 60))) == list(triples(SEED, range(100)))[50:60]
 
 
-def fixed_oracle(shows: Shows, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """For each listed local time the first minute at which the wall clock shows it or is past it."""
-    found = set()
-    wall = (local(start, zone) - timedelta(days=1)).replace(second=0)
-    while wall <= local(end, zone) + timedelta(days=1):
-        if shows(wall):
-            guess = wall.replace(tzinfo=UTC) - timedelta(hours=27)
-            while local(guess, zone) < wall:
-                guess += MINUTE
-            found.add(guess)
-        wall += MINUTE
-    return sorted(instant for instant in found if start < instant <= end)
-
-
-def changes(zone: ZoneInfo, year: int) -> list[datetime]:
-    """The hours in which the clock of a zone changes in a year."""
-    hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(8760)]
-    return [
-        later for earlier, later in pairwise(hours) if local(later, zone) - local(earlier, zone) != timedelta(hours=1)
+def test_the_oracle_finds_the_changes_of_a_clock() -> None:
+    in_2026 = [change for change in changes("Europe/Berlin") if change.at.year == 2026]
+    assert [change.at for change in in_2026] == [
+        datetime(2026, 3, 29, 1, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, tzinfo=UTC),
     ]
+    assert all(isinstance(change, Change) and change.before != change.after for change in in_2026)
+    assert not changes("UTC")
+    assert len(zone_names()) > 590
 
 
-CASES = [(zone, random.Random(zone).randint(2020, 2040)) for zone in random.Random(2026).sample(ZONES, 24)]
+@pytest.mark.parametrize(
+    ("text", "after", "wanted"),
+    [
+        ("30 2 * * *", "2026-03-28T12:00", "2026-03-29T03:00+02:00"),  # left out: the first instant after the gap
+        ("30 2 * * *", "2026-10-24T12:00", "2026-10-25T02:30+02:00"),  # twice: the first of the two
+        ("30 2 * * *", "2026-10-25T00:30", "2026-10-26T02:30+01:00"),
+        ("30 * * * *", "2026-10-25T00:30", "2026-10-25T02:30+01:00"),  # elapsed time: both
+        ("30 */2 * * *", "2026-03-28T23:30", "2026-03-29T04:30+02:00"),
+        ("15 30 2 * * *", "2026-10-24T12:00", "2026-10-25T02:30:15+02:00"),
+        ("0 0 L 2 *", "2028-01-01T00:00", "2028-02-29T00:00+01:00"),
+        ("0 0 LW * *", "2026-05-01T00:00", "2026-05-29T00:00+02:00"),  # the 31st is a Sunday
+        ("0 0 1W * *", "2026-08-01T00:00", "2026-08-03T00:00+02:00"),  # the 1st is a Saturday
+        ("0 9 * * fri#5", "2026-06-01T00:00", "2026-07-31T09:00+02:00"),
+        ("0 9 * * L5", "2026-06-01T09:00", "2026-06-26T09:00+02:00"),
+        ("0 0 13 * 5", "2026-02-01T00:00", "2026-02-06T00:00+01:00"),  # both restricted: either
+        ("0 0 */2 * 1", "2026-06-01T12:00", "2026-06-15T00:00+02:00"),  # a star: both
+        ("50-10/20 3 * * *", "2026-06-01T01:15", "2026-06-01T03:50+02:00"),
+        ("@monthly", "2026-06-01T12:00", "2026-07-01T00:00+02:00"),
+    ],
+)
+def test_the_oracle_knows_what_people_know(text: str, after: str, wanted: str) -> None:
+    found = Oracle(text).next_after(datetime.fromisoformat(f"{after}+00:00"), BERLIN)
+    assert found == datetime.fromisoformat(wanted)
 
 
-@pytest.mark.parametrize(("name", "year"), [*CASES, ("Australia/Lord_Howe", 2027), ("America/Sao_Paulo", 2018)])
-def test_every_firing_around_a_change_of_the_clock_is_the_oracles(name: str, year: int) -> None:
-    zone = ZoneInfo(name)
-    moments = changes(zone, year) or [datetime(year, 3, 28, 1, tzinfo=UTC)]
-    for change in moments[:2]:
-        start, end = change - timedelta(hours=20), change + timedelta(hours=20)
-        for expressions, oracle in ((FIXED, fixed_oracle), (ELAPSED, elapsed_oracle)):
-            for expression, shows in expressions.items():
-                wanted = oracle(shows, zone, start, end)
-                found = [time for time in preview(parse_schedule(expression, name), 200, start) if time <= end]
-                assert found == wanted, (name, expression, change)
-                assert parse_schedule(expression, name).count_between(start + MINUTE, end) == len(wanted)
-                for firing in wanted:
-                    assert parse_schedule(expression, name).latest_at_or_before(firing + 10 * MINUTE) == max(
-                        other for other in wanted if other <= firing + 10 * MINUTE
-                    )
+def test_the_oracle_sees_that_a_day_never_comes() -> None:
+    assert Oracle("0 0 31 4,6 *").next_after(datetime(2026, 1, 1, tzinfo=UTC), BERLIN) is None
 
 
-def test_random_expressions_step_like_the_matcher() -> None:
-    chance = random.Random(4400)
-    zone = ZoneInfo("UTC")
-    for _ in range(60):
-        minute = chance.choice(["*", "*/7", "0", "5,35", "10-20/3"])
-        hour = chance.choice(["*", "*/5", "0", "3,15", "8-18"])
-        month = chance.choice(["*", "2", "1-6", "*/4"])
-        # Not L or # beside the other kind of day: the matcher wants both then, Vixie's rule either.
-        days = chance.choice(["* %s *", "1 %s 1-5", "15,30 %s 0", "L %s *", "* %s 5#2", "* %s L5", "* %s 6,0"])
-        expression = f"{minute} {hour} {days % month}"
-        start = datetime(chance.randint(2020, 2035), chance.randint(1, 12), chance.randint(1, 28), tzinfo=UTC)
-        found = preview(parse_schedule(expression, "UTC"), 3, start)
-        assert len(found) == 3, expression
-        for time in found:
-            assert croniter.match(expression, local(time, zone)), (expression, time)
-        between = start
-        for _ in range(50):
-            between += (found[0] - start) / 51
-            assert not croniter.match(expression, local(between, zone).replace(second=0, microsecond=0)) or (
-                between.replace(second=0, microsecond=0) <= start
-            ), (expression, between)
+def test_the_oracle_reads_plain_fields_as_croniter_matches_them() -> None:
+    """Without days of both kinds, ranges that run backwards and what else croniter reads its own way."""
+    texts = (
+        "*/7 */5 * * *",
+        "5,35 3,15 15,30 2 *",
+        "10-20/3 8-18 * 1-6 1-5",
+        "0 0 L * *",
+        "0 12 * */4 5#2",
+        "1 2 * * L5",
+    )
+    for text in texts:
+        oracle = Oracle(text)
+        for number in range(0, 366, 3):
+            day = date.fromordinal(date(2028, 1, 1).toordinal() + number)
+            for hour, minute in ((0, 0), (3, 35), (12, 0), (13, 13), (2, 1), (10, 14)):
+                time = datetime(day.year, day.month, day.day, hour, minute)
+                assert oracle.lists(time) == croniter.match(text, time), (text, time)
+
+
+def test_half_of_the_instants_are_near_a_change() -> None:
+    chance = random.Random(1)
+    history = [change.at for change in changes("Europe/Berlin")]
+    times = [instant(chance, "Europe/Berlin") for _ in range(300)]
+    near = [time for time in times if any(abs((time - at).total_seconds()) <= 108_000 for at in history)]
+    assert 120 < len(near) < 200
+    assert len({expression(chance) for _ in range(300)}) > 250

@@ -176,9 +176,9 @@ _FIELDS = (
     _Field("second", f"0-59, {_PLAIN}", 0, 59),
     _Field("minute", f"0-59, {_PLAIN}", 0, 59),
     _Field("hour", f"0-23, {_PLAIN}", 0, 23),
-    _Field("day of the month", f"1-31, {_LAST_AND_NEAREST}, ?, {_PLAIN}", 1, 31),
+    _Field("day of the month", f"1-31, {_LAST_AND_NEAREST}, ? alone, {_PLAIN}", 1, 31),
     _Field("month", f"1-12 or jan-dec, {_PLAIN}", 1, 12, _MONTH_NAMES),
-    _Field("weekday", f"0-7 or sun-sat, {_NTH}, ?, {_PLAIN}", 0, 7, _WEEKDAY_NAMES),
+    _Field("weekday", f"0-7 or sun-sat, {_NTH}, ? alone, {_PLAIN}", 0, 7, _WEEKDAY_NAMES),
 )
 
 _LONGEST_TEXT = 1000
@@ -225,7 +225,11 @@ def _places(text: str) -> list[tuple[str, int]]:
             f'schedule "{_short(text)}" has {len(text)} characters but must have at most {_LONGEST_TEXT}.',
             _LONGEST_TEXT,
         )
-    places = [(match[0].lower(), match.start()) for match in re.finditer(r"\S+", ALIASES.get(text, text))]
+    # Some letters that are no cron anyway are longer in lower case.
+    plain = ALIASES.get(text, text)
+    places = [
+        (match[0].lower() if match[0].isascii() else match[0], match.start()) for match in re.finditer(r"\S+", plain)
+    ]
     if len(places) not in (5, 6):
         missing_at = len(text) if len(places) > 1 else 0
         raise ScheduleError(
@@ -239,7 +243,7 @@ def _places(text: str) -> list[tuple[str, int]]:
 def _fields(words: Sequence[str], name: str) -> CronFields:
     """Raises one of _UNREADABLE."""
     plain = list(words)
-    plain[3], nearest = _take(words[3], lambda item: item.endswith("w"))
+    plain[3], special = _take(words[3], lambda item: item == "l" or item.endswith("w"))
     plain[5], nth = _take(words[5], lambda item: "#" in item or item.startswith("l"))
     translated = [_translated(index, word, name) if word else "*" for index, word in enumerate(plain)]
     expanded, _ = croniter.expand(" ".join(translated), second_at_beginning=True)
@@ -253,8 +257,8 @@ def _fields(words: Sequence[str], name: str) -> CronFields:
         hours=tuple(hours),
         months=frozenset(months),
         month_days=frozenset(month_days if plain[3] else ()),
-        last_day="l" in expanded[2],
-        nearest=frozenset(map(_nearest, nearest)),
+        last_day="l" in special,
+        nearest=frozenset(_nearest(item) for item in special if item != "l"),
         weekdays=frozenset(weekdays if plain[5] else ()),
         nth_weekdays=frozenset(_nth(nth)),
         either=not {"*", "?"} & set(words[3] + words[5]),
@@ -264,6 +268,8 @@ def _fields(words: Sequence[str], name: str) -> CronFields:
 def _take(word: str, is_special: Callable[[str], bool]) -> tuple[str, list[str]]:
     """The list ``word`` without its special items, and those."""
     items = word.split(",")
+    if "" in items:
+        raise ValueError("an item is missing")
     return ",".join(item for item in items if not is_special(item)), [item for item in items if is_special(item)]
 
 
@@ -334,10 +340,12 @@ def _refusal(text: str, places: list[tuple[str, int]], name: str) -> ScheduleErr
     for index, (word, position) in enumerate(places):
         if _is_readable(index, word, name):
             continue
-        for item in re.finditer(r"[^,]*", word):
-            if not _is_readable(index, item[0], name):
-                word, position = item[0], position + item.start()
+        start = 0
+        for item in word.split(","):
+            if not _is_readable(index, item, name):
+                word, position = item, position + start
                 break
+            start += len(item) + 1
         field_ = _FIELDS[index]
         expected = field_.expected
         if word[:1] in ("h", "r"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -17,6 +18,7 @@ _MICROSECOND_DIGITS = 6
 _NOMINAL_MONTH = timedelta(days=30.436875)
 _LONGEST = timedelta(days=3_652_059)  # the years 1 to 9999
 _DIGITS = "0123456789"
+_ANY_DIGITS = re.compile("[0-9]+")
 _DATE_UNITS = "YMWD"
 _TIME_UNITS = "HMS"
 _MONTHS = {"Y": 12, "M": 1}
@@ -57,10 +59,11 @@ class Cursor:
 
     def take(self, characters: str) -> str:
         """The next character where it is one of these, else nothing."""
-        if not self.sees(characters):
+        following = self.text[self.position : self.position + 1]
+        if following not in characters:
             return ""
-        self.position += 1
-        return self.text[self.position - 1]
+        self.position += len(following)
+        return following
 
     def expect(self, characters: str, expected: str) -> str:
         """The next character, which has to be one of these."""
@@ -68,21 +71,22 @@ class Cursor:
 
     def digits(self) -> str:
         """All digits from here on."""
-        begin = self.position
-        while self.take(_DIGITS):
-            pass
-        return self.text[begin : self.position]
+        found = _ANY_DIGITS.match(self.text, self.position)
+        if found is None:
+            return ""
+        self.position = found.end()
+        return found[0]
 
     def number(self, length: int, lowest: int, highest: int, expected: str) -> int:
         """A number of so many digits."""
-        begin = self.position
-        for _ in range(length):
-            self.expect(_DIGITS, expected)
-        value = int(self.text[begin : self.position])
-        if not lowest <= value <= highest:
-            self.position = begin
+        digits = self.text[self.position : self.position + length]
+        if not (len(digits) == length and digits.isascii() and digits.isdecimal()):
+            self.digits()
             self.refuse(expected)
-        return value
+        if not lowest <= int(digits) <= highest:
+            self.refuse(expected)
+        self.position += length
+        return int(digits)
 
     def refuse(self, expected: str) -> NoReturn:
         rest = self.text[self.position :]
@@ -165,7 +169,7 @@ def _read_numbers(cursor: Cursor, units: str) -> list[tuple[str, str]]:
             if not cursor.digits():
                 cursor.refuse("a digit")
         number = cursor.text[begin : cursor.position]
-        unit = cursor.expect(units, _one_of(units))
+        unit = cursor.take(units) or cursor.refuse(_one_of(units))
         units = units[units.index(unit) + 1 :]
         numbers.append((unit, number))
     return numbers

@@ -11,7 +11,7 @@ from flask import Response, jsonify
 from chronos_py.api.schemas import KEPT_BY_SERVER
 from chronos_py.model.document import complete
 from chronos_py.model.job import last_outcome
-from chronos_py.model.run import WAITING_RUN_STATES, Attempt, Run
+from chronos_py.model.run import WAITING_RUN_STATES, Attempt, Run, RunState
 from chronos_py.services.jobs import JobSummary
 from chronos_py.services.runs import RunDetail
 from chronos_py.services.schedules import describe_definition
@@ -79,6 +79,9 @@ def run_document(run: Run) -> dict[str, Any]:
         "requestedBy": run.requested_by,
         "rootRun": run.root_run_id or run.id,
         "parentRun": run.parent_run_id,
+        "backfill": run.backfill_id,
+        "note": run.note,
+        "startBefore": instant(run.start_before) if run.state is RunState.QUEUED else None,
         "overrides": {
             "arguments": None if arguments is None else list(arguments),
             "environment": dict(run.overrides.environment),

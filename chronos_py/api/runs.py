@@ -25,7 +25,7 @@ _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.get("/runs")
     def list_runs() -> Response:
-        return _page(app, None)
+        return _page(app, None, optional_integer_argument("backfill"))
 
     @routes.get("/jobs/<name>/runs")
     def list_job_runs(name: str) -> Response:
@@ -59,9 +59,9 @@ def add_routes(routes: Blueprint, app: Application) -> None:
         return answer
 
 
-def _page(app: Application, job_name: str | None) -> Response:
+def _page(app: Application, job_name: str | None, backfill_id: int | None = None) -> Response:
     limit = limit_argument()
     before = optional_integer_argument("cursor")
-    found = runs.list_runs(app, job_name, states_argument(), before, limit + 1)
+    found = runs.list_runs(app, job_name, states_argument(), before, limit + 1, backfill_id)
     following = str(found[limit - 1].id) if len(found) > limit else None
     return jsonify(runs=[run_document(run) for run in found[:limit]], next=following)

@@ -6,8 +6,10 @@ from typing import Any
 
 from chronos_py.model.document import DEFAULTS, NAME_LENGTH
 from chronos_py.model.overlap import Overlap
+from chronos_py.model.restrictions import WHEN, OnBlockedDay
 from chronos_py.model.run import AttemptState, Reason, RunState, Trigger
 from chronos_py.model.schedule.catch_up import CatchUp
+from chronos_py.services.backfills import MOST_PARALLEL
 from chronos_py.services.schedules import MOST
 
 Schema = dict[str, Any]
@@ -68,6 +70,17 @@ _CONTAINER: Schema = {
         "parameters": {"type": "array", "items": _pair("key")},
     },
 }
+_BLACKOUT: Schema = {
+    "type": "object",
+    "description": "A window from start to end, or one of a duration at each occurrence of a schedule.",
+    "properties": {
+        "start": TEXT_OR_NULL,
+        "end": TEXT_OR_NULL,
+        "schedule": TEXT_OR_NULL,
+        "duration": DURATION,
+        "reason": TEXT_OR_NULL,
+    },
+}
 # Every field of DEFAULTS; a test holds the two together.
 _FIELDS: Schema = {
     "name": {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH},
@@ -80,6 +93,18 @@ _FIELDS: Schema = {
     "schedule": _words("An ISO 8601 repeating interval R[n]/[start]/period, or a cron expression.", TEXT),
     "scheduleTimeZone": _words("A name of the tz database, such as Europe/Berlin.", TEXT),
     "parents": _words("Runs once when all of these have succeeded since it last ran.", TEXTS),
+    "excludeCalendars": _words("Not on the days of these calendars.", TEXTS),
+    "onlyCalendars": _words("Only on days of one of these calendars.", TEXTS),
+    "onBlockedDay": _words(
+        "What an occurrence on a day does that the calendars block: it is skipped, or moves to another day.",
+        {"enum": [each.value for each in OnBlockedDay]},
+    ),
+    "blackouts": _words("Times in which no occurrence runs.", {"type": "array", "items": _BLACKOUT}),
+    "startTime": _words("No occurrence before this time; in the job's zone unless it has an offset.", TEXT_OR_NULL),
+    "endTime": _words("No occurrence after this time; a date stands for the whole day.", TEXT_OR_NULL),
+    "jitter": _words(
+        "Each run starts up to so much later, the same on every node. " + DURATION["description"], DURATION
+    ),
     "disabled": YES_OR_NO,
     "retries": _words("Tries after the first one.", {"type": "integer", "minimum": 0, "maximum": 10_000}),
     "retryDelay": DURATION,
@@ -152,6 +177,9 @@ def _run_fields() -> Schema:
         "requestedBy": TEXT,
         "rootRun": _words("The run that started the wave.", WHOLE),
         "parentRun": {"type": ["integer", "null"]},
+        "backfill": _words("The backfill that it belongs to.", {"type": ["integer", "null"]}),
+        "note": _words("What was special when it was made, such as a run that it waited for.", TEXT),
+        "startBefore": _words("While it is queued: when it is skipped instead (startDeadline).", TIME_OR_NULL),
         "overrides": always(
             {
                 "arguments": {"type": ["array", "null"], "items": TEXT},
@@ -197,13 +225,56 @@ PREVIEW = nothing_else(
     {
         "schedule": TEXT,
         "scheduleTimeZone": TEXT_OR_NULL,
+        **{name: _FIELDS[name] for name in WHEN},
         "name": TEXT_OR_NULL,
         "count": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST, "default": 10},
         "from": _words("The times are those after this one; default: now.", TIME_OR_NULL),
     },
     "schedule",
 )
-PREVIEWED = always({"next": {"type": "array", "items": TIME}, "description": TEXT})
+PREVIEWED = always(
+    {
+        "next": {"type": "array", "items": TIME},
+        "description": TEXT,
+        "notes": _words("What is odd about these times, a sentence each.", TEXTS),
+    }
+)
+CALENDAR = nothing_else(
+    {
+        "name": TEXT,
+        "description": TEXT_OR_NULL,
+        "dates": {
+            "type": ["array", "null"],
+            "items": {"oneOf": [TEXT, nothing_else({"date": TEXT, "name": TEXT_OR_NULL}, "date")]},
+            "description": "2026-12-24, or 12-24 for every year.",
+        },
+        "weekdays": {"type": ["array", "null"], "items": TEXT},
+        "includes": _words(
+            "Built-in calendars: weekends, DE, DE-BY, NYSE ...", {"type": ["array", "null"], "items": TEXT}
+        ),
+        "exceptDates": {"type": ["array", "null"], "items": TEXT},
+    }
+)
+BACKFILL_REQUEST = nothing_else(
+    {
+        "from": _words("The first day or time, still in it.", TEXT),
+        "to": _words("The last day or time, still in it.", TEXT),
+        "parallel": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_PARALLEL, "default": 1},
+        "withChildren": _words("Run the jobs after it too.", {"type": ["boolean", "null"]}),
+        "force": _words("Run again what has run.", {"type": ["boolean", "null"]}),
+        "dryRun": _words("Only tell what it would do.", {"type": ["boolean", "null"]}),
+    },
+    "from",
+    "to",
+)
+BACKFILL_PLAN = always(
+    {
+        "from": TIME,
+        "to": TIME,
+        "occurrences": {"type": "array", "items": TIME},
+        "leftOut": {"type": "array", "items": always({"time": TIME, "run": WHOLE, "state": TEXT})},
+    }
+)
 GRAPH = always(
     {
         "nodes": {"type": "array", "items": always({"name": TEXT, "state": TEXT})},
@@ -223,6 +294,42 @@ LEADER = always(
 READINESS = always({"ready": YES_OR_NO, "problems": TEXTS})
 
 
+def _backfill_fields() -> Schema:
+    counts: Schema = {"type": "object", "additionalProperties": COUNT}
+    return {
+        "id": WHOLE,
+        "job": TEXT,
+        "state": {"enum": ["running", "succeeded", "failed", "cancelled"]},
+        "from": TIME,
+        "to": TIME,
+        "parallel": WHOLE,
+        "withChildren": YES_OR_NO,
+        "force": YES_OR_NO,
+        "requestedBy": TEXT,
+        "createdAt": TIME,
+        "cancelledAt": TIME_OR_NULL,
+        "cancelledBy": TEXT,
+        "total": COUNT,
+        "ended": COUNT,
+        "runs": _words("Its own runs by state.", counts),
+        "childRuns": _words("The runs that followed from them by state.", counts),
+    }
+
+
+def _calendar_fields() -> Schema:
+    return {
+        "name": TEXT,
+        "builtIn": YES_OR_NO,
+        "revision": WHOLE,
+        "definition": _words("As it was written; null for a built-in one.", {"type": ["object", "null"]}),
+        "updatedAt": TIME_OR_NULL,
+        "author": TEXT,
+        "year": WHOLE,
+        "days": {"type": "array", "items": always({"date": TEXT, "name": TEXT})},
+        "jobs": _words("The jobs that obey it.", TEXTS),
+    }
+
+
 def components() -> dict[str, Schema]:
     """The shapes that are used more than once, by name."""
     problem = always({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
@@ -235,6 +342,9 @@ def components() -> dict[str, Schema]:
         "RunDetail": always(
             {**_run_fields(), "attempts": {"type": "array", "items": reference("Attempt")}},
         ),
+        "Backfill": always(_backfill_fields()),
+        "BackfillPage": always({"backfills": {"type": "array", "items": reference("Backfill")}, "next": following}),
+        "Calendar": always(_calendar_fields()),
         "RunPage": always({"runs": {"type": "array", "items": reference("Run")}, "next": following}),
         "Attempt": always(_attempt_fields()),
         "Problem": problem,

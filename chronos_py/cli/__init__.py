@@ -7,7 +7,7 @@ import sys
 import click
 
 from chronos_py import __version__
-from chronos_py.cli import database, jobs, runs, server
+from chronos_py.cli import backfills, database, jobs, runs, schedules, server
 from chronos_py.errors import ChronosError
 
 
@@ -17,7 +17,20 @@ def chronos() -> None:
     """A distributed cron: jobs on a schedule or after their parents, each run once."""
 
 
-for command in (server.server, database.database, jobs.job, jobs.preview, runs.runs, runs.run, runs.kill, runs.logs):
+for command in (
+    server.server,
+    database.database,
+    jobs.job,
+    schedules.preview,
+    schedules.calendar,
+    runs.runs,
+    runs.run,
+    runs.kill,
+    runs.logs,
+    backfills.backfill,
+    backfills.backfills,
+    backfills.cancel_backfill,
+):
     chronos.add_command(command)
 
 

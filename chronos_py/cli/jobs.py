@@ -151,17 +151,3 @@ def _variable(text: str) -> tuple[str, str]:
     if not sign:
         raise click.BadParameter(f'"{text}" is not of the form NAME=VALUE', param_hint="--environment")
     return name, value
-
-
-@click.command()
-@click.argument("schedule")
-@click.option("--zone", default="", help="Time zone, such as Europe/Berlin.")
-@click.option("--count", default=10, show_default=True)
-@with_server
-def preview(client: Client, schedule: str, zone: str, count: int) -> None:
-    """Show what a schedule means and when it comes next."""
-    body = {"schedule": schedule, "scheduleTimeZone": zone, "count": count}
-    found = client.ask("POST", "/api/schedules/preview", body=body)
-    click.echo(found["description"])
-    for time in found["next"]:
-        click.echo(f"  {time}")

@@ -61,6 +61,8 @@ def run(client: Client, run_id: int, output: str) -> None:
             ("Trigger", found["trigger"]),
             ("State", found["state"]),
             ("Why", found["message"]),
+            ("Note", found["note"]),
+            ("Backfill", found["backfill"]),
             ("Scheduled", moment(found["scheduledTime"])),
             ("Not before", moment(found["notBefore"]) if found["notBefore"] else None),
             ("Took", duration(found["startedAt"], found["finishedAt"])),

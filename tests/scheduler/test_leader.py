@@ -24,7 +24,7 @@ def test_a_job_runs_when_it_is_due_and_not_before(leader: Leader) -> None:
     assert run.scheduled_at == START + timedelta(hours=1)
     job = jobs.get_job(leader.application, "hourly").job
     assert (job.counters.success_count, job.counters.last_success) == (1, leader.clock.now())
-    assert job.next_due == START + timedelta(hours=2)
+    assert job.next_run == START + timedelta(hours=2)
 
 
 def test_the_planner_says_when_to_come_back(leader: Leader) -> None:

@@ -111,7 +111,7 @@ def test_an_attempt_ends_once(database: Database) -> None:
         assert not attempts.end_attempt(connection, attempt.id, FAILED)
         assert not mark_running(connection, attempt)
         attempts.note_running(connection, attempt.id, "other", "other", later(20), recovered=False)
-        attempts.request_kill(connection, [attempt.run_id], Reason.KILLED, later(20))
+        attempts.request_kill(connection, [attempt.run_id], Reason.KILLED, "killed by ann", later(20))
         attempts.mark_unreachable(connection, POOL, later(20))
         assert stored(connection, attempt) == ended, "what has ended does not change any more"
     assert (ended.state, ended.exit_code, ended.finished_at) == (AttemptState.SUCCEEDED, 0, later(9))
@@ -161,9 +161,9 @@ def test_the_first_request_to_kill_stays(database: Database) -> None:
     with database.write() as connection:
         wanted, other, ended = (launched(connection, name) for name in ("wanted", "other", "ended"))
         attempts.end_attempt(connection, ended.id, FAILED)
-        attempts.request_kill(connection, [wanted.run_id, ended.run_id], Reason.TIMEOUT, later(5))
-        attempts.request_kill(connection, [wanted.run_id], Reason.KILLED, later(6))
-        attempts.request_kill(connection, [], Reason.KILLED, later(6))
+        attempts.request_kill(connection, [wanted.run_id, ended.run_id], Reason.TIMEOUT, "", later(5))
+        attempts.request_kill(connection, [wanted.run_id], Reason.KILLED, "killed by ann", later(6))
+        attempts.request_kill(connection, [], Reason.KILLED, "killed by ann", later(6))
         asked = stored(connection, wanted)
         assert (asked.kill_requested_at, asked.kill_reason) == (later(5), Reason.TIMEOUT)
         assert stored(connection, other).kill_requested_at is None

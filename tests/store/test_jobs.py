@@ -10,7 +10,7 @@ from chronos_py.model.job import Counters
 from chronos_py.model.run import RunState
 from chronos_py.store import attempts, chains, jobs
 from chronos_py.store.database import Database
-from chronos_py.store.jobs import StoredSchedule
+from chronos_py.store.jobs import Advance, StoredSchedule
 from chronos_py.store.tables import JobRevisionRow
 from tests.store.building import NOW, POOL, add_attempt, add_job, add_run, change_job, later, stored_run
 
@@ -31,7 +31,7 @@ def test_a_job_comes_back_as_it_was_stored(database: Database) -> None:
     assert job is not None
     assert job.document == {"name": "etl load #1", "command": "true", "owner": "me", **odd}
     assert (job.id, job.revision, job.definition.owner, job.counters) == (job_id, 1, "me", Counters())
-    assert (job.created_at, job.updated_at, job.next_due, job.repetitions_left) == (NOW, NOW, None, None)
+    assert (job.created_at, job.updated_at, job.next_run, job.repetitions_left) == (NOW, NOW, None, None)
     assert found == {"etl load #1": job}
 
 
@@ -77,7 +77,7 @@ def test_a_deleted_job_frees_its_name_and_keeps_its_history(database: Database) 
         first, child, parent = (add_job(connection, name) for name in ("job", "child", "parent"))
         chains.set_parents(connection, child, [first])
         chains.set_parents(connection, first, [parent])
-        jobs.put_schedule(connection, StoredSchedule(first, "R//P1D", "", NOW, NOW, None), first)
+        jobs.put_schedule(connection, StoredSchedule(first, "R//P1D", "", NOW, NOW, NOW, None), first)
         run_id = add_run(connection, first)
         jobs.mark_deleted(connection, first, later(60))
         assert jobs.find_job(connection, "job") is None
@@ -163,9 +163,9 @@ def test_a_job_whose_schedule_is_exhausted_is_disabled_once(database: Database) 
     with database.write() as connection:
         job_id = add_job(connection, schedule="R2//PT1S")
         assert not jobs.disable_exhausted(connection, job_id, "the leader", later(1)), "it has no schedule row"
-        jobs.put_schedule(connection, StoredSchedule(job_id, "R2//PT1S", "", NOW, NOW, 1), job_id)
+        jobs.put_schedule(connection, StoredSchedule(job_id, "R2//PT1S", "", NOW, NOW, NOW, 1), job_id)
         assert not jobs.disable_exhausted(connection, job_id, "the leader", later(1))
-        jobs.advance_schedules(connection, [(job_id, None, 0)])
+        jobs.advance_schedules(connection, [Advance(job_id, None, None, 0)])
         assert jobs.disable_exhausted(connection, job_id, "the leader", later(1))
         assert not jobs.disable_exhausted(connection, job_id, "the leader", later(2))
         job = jobs.find_job(connection, "job")

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Connection
 
 from chronos_py.model.run import Reason, RunState
-from chronos_py.store import runs
+from chronos_py.store import queue, runs
 from chronos_py.store.database import Database
 from tests.store.background import WAIT
 from tests.store.building import NOW, add_job, add_run, later
 
 
 def launchable(connection: Connection, now: datetime = NOW, limit: int = 100) -> list[int]:
-    found = [run.id for run in runs.launchable(connection, now, limit)]
-    assert runs.has_launchable(connection, now) is bool(found)
+    found = [run.id for run in queue.launchable(connection, now, limit, queue.backfill_rooms(connection))]
+    assert queue.has_launchable(connection, now) is bool(found)
     return found
 
 
@@ -87,11 +87,11 @@ def test_two_dispatchers_never_get_the_same_run(database_url: str, database: Dat
         taken: list[int] = []
         while True:
             with own.write() as connection:
-                found = [run.id for run in runs.launchable(connection, NOW, 3)]
+                found = [run.id for run in queue.launchable(connection, NOW, 3, {})]
                 assert all(runs.start_run(connection, run_id, 1, 1) for run_id in found)
             taken += found
             with own.read() as connection:
-                if not found and not runs.has_launchable(connection, NOW):
+                if not found and not queue.has_launchable(connection, NOW):
                     own.close()
                     return taken
 
@@ -108,4 +108,4 @@ def test_a_run_that_a_person_is_just_killing_is_left_out(postgres_store: Databas
     with postgres_store.write() as person:
         runs.find_run(person, first, lock=True)
         with postgres_store.write() as connection:
-            assert [run.id for run in runs.launchable(connection, NOW, 10)] == [second]
+            assert [run.id for run in queue.launchable(connection, NOW, 10, {})] == [second]

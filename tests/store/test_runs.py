@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from chronos_py.model.overlap import Unfinished
 from chronos_py.model.run import FINAL_RUN_STATES, RUN_TRANSITIONS, Overrides, Reason, Run, RunState, Trigger
-from chronos_py.store import runs
+from chronos_py.store import queue, runs
 from chronos_py.store.database import Database
 from chronos_py.store.runs import NewRun
 from tests.store.background import WAIT
@@ -176,9 +177,12 @@ def test_counting_what_has_not_ended(database: Database) -> None:
     with database.write() as connection:
         busy, idle = add_job(connection, "busy"), add_job(connection, "idle")
         made = {state: add_run(connection, busy, state) for state in RunState}
-        add_run(connection, busy)
+        queued = add_run(connection, busy)
         add_run(connection, idle, RunState.LOST)
-        assert runs.count_unfinished(connection, [busy, idle]) == {busy: (3, 2), idle: (0, 0)}
+        assert runs.count_unfinished(connection, [busy, idle]) == {
+            busy: Unfinished(3, 2, made[RunState.WAITING_RETRY], queued),
+            idle: Unfinished(),
+        }
         assert runs.count_by_state(connection) == {
             RunState.QUEUED: 2,
             RunState.STARTING: 1,
@@ -193,11 +197,11 @@ def test_counting_what_has_not_ended(database: Database) -> None:
 def test_the_next_retry(database: Database) -> None:
     with database.write() as connection:
         job_id = add_job(connection)
-        assert runs.next_retry(connection, NOW) is None
+        assert queue.next_change(connection, NOW) is None
         add_run(connection, job_id, RunState.WAITING_RETRY, not_before=later(90))
         add_run(connection, job_id, RunState.QUEUED, not_before=later(60))
         add_run(connection, job_id, RunState.WAITING_RETRY, not_before=NOW)
         add_run(connection, job_id, RunState.FAILED, not_before=later(30))
-        assert runs.next_retry(connection, NOW) == later(60)
-        assert runs.next_retry(connection, later(60)) == later(90)
-        assert runs.next_retry(connection, later(90)) is None
+        assert queue.next_change(connection, NOW) == later(60)
+        assert queue.next_change(connection, later(60)) == later(90)
+        assert queue.next_change(connection, later(90)) is None

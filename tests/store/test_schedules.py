@@ -10,14 +10,16 @@ from sqlalchemy import Connection
 
 from chronos_py.store import jobs
 from chronos_py.store.database import Database
-from chronos_py.store.jobs import StoredSchedule
+from chronos_py.store.jobs import Advance, StoredSchedule
 from tests.store.background import WAIT
 from tests.store.building import NOW, add_job, later
 
 
 def add_scheduled(connection: Connection, name: str, next_due: datetime | None, left: int | None = None) -> int:
     job_id = add_job(connection, name, schedule="R//PT1M")
-    jobs.put_schedule(connection, StoredSchedule(job_id, "R//PT1M", "Europe/Zurich", NOW, next_due, left), job_id)
+    jobs.put_schedule(
+        connection, StoredSchedule(job_id, "R//PT1M", "Europe/Zurich", NOW, next_due, next_due, left), job_id
+    )
     return job_id
 
 
@@ -29,12 +31,12 @@ def test_a_schedule_is_replaced_and_taken_away(database: Database) -> None:
     with database.write() as connection:
         job_id = add_scheduled(connection, "job", later(60), 5)
         assert jobs.find_schedule(connection, job_id) == StoredSchedule(
-            job_id, "R//PT1M", "Europe/Zurich", NOW, later(60), 5
+            job_id, "R//PT1M", "Europe/Zurich", NOW, later(60), later(60), 5
         )
         job = jobs.find_job(connection, "job")
         assert job is not None
-        assert (job.next_due, job.repetitions_left) == (later(60), 5)
-        other = StoredSchedule(job_id, "* * * * *", "", later(1), None, None)
+        assert (job.next_run, job.repetitions_left) == (later(60), 5)
+        other = StoredSchedule(job_id, "* * * * *", "", later(1), None, None, None)
         jobs.put_schedule(connection, other, job_id)
         assert jobs.find_schedule(connection, job_id) == other
         jobs.put_schedule(connection, None, job_id)
@@ -57,7 +59,7 @@ def test_advancing_moves_each_schedule_by_its_own(database: Database) -> None:
         assert jobs.earliest_due(connection) is None
         first, second, third = (add_scheduled(connection, name, NOW, 3) for name in "abc")
         jobs.advance_schedules(connection, [])
-        jobs.advance_schedules(connection, [(first, later(60), 2), (second, None, 0)])
+        jobs.advance_schedules(connection, [Advance(first, later(60), later(70), 2), Advance(second, None, None, 0)])
         rows = [jobs.find_schedule(connection, job_id) for job_id in (first, second, third)]
         assert [(row.next_due, row.repetitions_left) for row in rows if row] == [
             (later(60), 2),
@@ -77,7 +79,9 @@ def test_two_planners_share_what_is_due(database_url: str, database: Database) -
         while True:
             with own.write() as connection:
                 found = jobs.due_jobs(connection, NOW, 7)
-                jobs.advance_schedules(connection, [(job.schedule.job_id, later(60), None) for job in found])
+                jobs.advance_schedules(
+                    connection, [Advance(job.schedule.job_id, later(60), later(60), None) for job in found]
+                )
             if not found and is_all_planned():
                 own.close()
                 return planned

@@ -14,15 +14,15 @@ HALF_HOURLY = parse_schedule("R/2026-06-01T09:00:00Z/PT30M")
 
 def test_on_time_the_occurrence_runs_and_the_next_is_due() -> None:
     decision = decide(HALF_HOURLY, DUE, None, DUE + timedelta(seconds=2), ONE)
-    assert (decision.run_at, decision.skipped) == ((DUE,), None)
+    assert (decision.run_at, decision.skipped) == ((DUE,), ())
     assert decision.next_due == DUE + timedelta(minutes=30)
 
 
 def test_missed_ones_collapse_into_one_run_and_one_row() -> None:
     decision = decide(HALF_HOURLY, DUE, None, DUE + timedelta(hours=2, minutes=47), ONE)
     assert decision.run_at == (DUE + timedelta(hours=2, minutes=30),)
-    assert decision.skipped is not None
-    assert (decision.skipped.first, decision.skipped.last, decision.skipped.count) == (
+    (skipped,) = decision.skipped
+    assert (skipped.first, skipped.last, skipped.count) == (
         DUE,
         DUE + timedelta(hours=2),
         5,
@@ -40,9 +40,9 @@ def test_a_repetition_is_consumed_by_what_runs_not_by_what_is_skipped() -> None:
 def test_none_skips_what_is_late_and_says_so() -> None:
     decision = decide(HALF_HOURLY, DUE, 3, DUE + timedelta(minutes=10), CatchUpPolicy(CatchUp.NONE))
     assert decision.run_at == ()
-    assert decision.skipped is not None
-    assert decision.skipped.count == 1
-    assert "600 s late" in decision.skipped.message
+    (skipped,) = decision.skipped
+    assert skipped.count == 1
+    assert "600 s late" in skipped.message
     assert decision.repetitions_left == 3
 
 
@@ -56,7 +56,7 @@ def test_all_runs_each_the_oldest_first() -> None:
     late = DUE + timedelta(hours=2, minutes=47)
     decision = decide(HALF_HOURLY, DUE, None, late, CatchUpPolicy(CatchUp.ALL))
     assert decision.run_at == tuple(DUE + timedelta(minutes=30) * step for step in range(6))
-    assert decision.skipped is None
+    assert decision.skipped == ()
     assert decision.next_due == DUE + timedelta(hours=3)
 
 
@@ -64,9 +64,9 @@ def test_beyond_the_limit_the_oldest_are_skipped() -> None:
     late = DUE + timedelta(hours=2, minutes=47)
     decision = decide(HALF_HOURLY, DUE, None, late, CatchUpPolicy(CatchUp.ALL, limit=2))
     assert decision.run_at == (DUE + timedelta(hours=2), DUE + timedelta(hours=2, minutes=30))
-    assert decision.skipped is not None
-    assert (decision.skipped.count, decision.skipped.last) == (4, DUE + timedelta(hours=1, minutes=30))
-    assert "catchUpLimit" in decision.skipped.message
+    (skipped,) = decision.skipped
+    assert (skipped.count, skipped.last) == (4, DUE + timedelta(hours=1, minutes=30))
+    assert "catchUpLimit" in skipped.message
 
 
 def test_all_consumes_no_more_repetitions_than_there_are() -> None:
@@ -80,8 +80,8 @@ def test_all_within_a_deadline_skips_what_is_too_late() -> None:
     policy = CatchUpPolicy(CatchUp.ALL, start_deadline=timedelta(hours=1))
     decision = decide(HALF_HOURLY, DUE, None, late, policy)
     assert decision.run_at == (DUE + timedelta(hours=2), DUE + timedelta(hours=2, minutes=30))
-    assert decision.skipped is not None
-    assert decision.skipped.count == 4
+    (skipped,) = decision.skipped
+    assert skipped.count == 4
 
 
 def test_ten_missed_years_of_minutes_are_found_at_once() -> None:
@@ -90,8 +90,8 @@ def test_ten_missed_years_of_minutes_are_found_at_once() -> None:
         every_minute, datetime(2016, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC), ONE
     )
     assert decision.run_at == (datetime(2026, 1, 1, tzinfo=UTC),)
-    assert decision.skipped is not None
-    assert decision.skipped.count == 3653 * 1440
+    (skipped,) = decision.skipped
+    assert skipped.count == 3653 * 1440
 
 
 def test_ten_missed_years_of_a_minute_cron_job_are_counted_too() -> None:
@@ -100,5 +100,5 @@ def test_ten_missed_years_of_a_minute_cron_job_are_counted_too() -> None:
         every_minute, datetime(2016, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC), ONE
     )
     assert decision.run_at == (datetime(2026, 1, 1, tzinfo=UTC),)
-    assert decision.skipped is not None
-    assert decision.skipped.count == 3653 * 1440
+    (skipped,) = decision.skipped
+    assert skipped.count == 3653 * 1440

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chronos_py.model.chain import find_cycle, is_ready
 from chronos_py.model.outcome import judge
-from chronos_py.model.overlap import Overlap, skip_sentence
+from chronos_py.model.overlap import Overlap, Unfinished, decide_overlap
 from chronos_py.model.retry import next_attempt_at
 from chronos_py.model.run import (
     ATTEMPT_TRANSITIONS,
@@ -55,18 +55,27 @@ def test_what_a_person_killed_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "active", "waiting", "skips"),
+    ("policy", "unfinished", "skip", "note", "replaces"),
     [
-        (Overlap.FORBID_SKIP, 0, 0, False),
-        (Overlap.FORBID_SKIP, 1, 0, True),
-        (Overlap.FORBID_QUEUE_ONE, 1, 0, False),
-        (Overlap.FORBID_QUEUE_ONE, 1, 1, True),
-        (Overlap.FORBID_QUEUE_ONE, 0, 1, True),
-        (Overlap.ALLOW, 5, 5, False),
+        (Overlap.FORBID_SKIP, Unfinished(), None, "", False),
+        (Overlap.FORBID_SKIP, Unfinished(1, 0, 7), "run #7 of this job had not ended", "", False),
+        (Overlap.FORBID_SKIP, Unfinished(0, 1, None, 8), "run #8 of this job had not ended", "", False),
+        (Overlap.FORBID_QUEUE_ONE, Unfinished(1, 0, 7), None, "waited for run #7 to end", False),
+        (Overlap.FORBID_QUEUE_ONE, Unfinished(1, 1, 7, 8), "run #8 of this job was waiting already", "", False),
+        (Overlap.FORBID_QUEUE_ONE, Unfinished(0, 1, None, 8), "run #8 of this job was waiting already", "", False),
+        (Overlap.ALLOW, Unfinished(5, 5, 7, 8), None, "began while run #7 had not ended", False),
+        (Overlap.REPLACE, Unfinished(), None, "", False),
+        (Overlap.REPLACE, Unfinished(1, 0, 7), None, "took the place of run #7", True),
+        (Overlap.REPLACE, Unfinished(0, 1, None, 8), None, "took the place of run #8", True),
     ],
 )
-def test_overlap(policy: Overlap, active: int, waiting: int, skips: bool) -> None:
-    assert (skip_sentence(policy, active, waiting) is not None) == skips
+def test_overlap(policy: Overlap, unfinished: Unfinished, skip: str | None, note: str, replaces: bool) -> None:
+    decision = decide_overlap(policy, unfinished)
+    assert (decision.skip is None) == (skip is None)
+    assert (skip or "") in (decision.skip or "")
+    assert note in decision.note
+    assert bool(note) == bool(decision.note)
+    assert decision.replaces is replaces
 
 
 def test_a_cycle_is_named_by_its_path() -> None:

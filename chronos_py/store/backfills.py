@@ -101,10 +101,12 @@ def count_runs(
 ) -> dict[int, tuple[Mapping[RunState, int], Mapping[RunState, int]]]:
     """How many runs each backfill has by state: those for its occurrences, and those that followed from them."""
     counts: dict[int, tuple[dict[RunState, int], dict[RunState, int]]] = {each: ({}, {}) for each in backfill_ids}
+    # By its name: written twice, its parameter would make two expressions of it to PostgreSQL.
+    follows = (RunRow.trigger != Trigger.BACKFILL).label("follows")
     rows = connection.execute(
-        select(RunRow.backfill_id, RunRow.trigger != Trigger.BACKFILL, RunRow.state, func.count())
+        select(RunRow.backfill_id, follows, RunRow.state, func.count())
         .where(RunRow.backfill_id.in_(backfill_ids))
-        .group_by(RunRow.backfill_id, RunRow.trigger != Trigger.BACKFILL, RunRow.state)
+        .group_by(RunRow.backfill_id, follows, RunRow.state)
     )
     for backfill_id, is_child, state, count in rows:
         if backfill_id is not None:

@@ -10,13 +10,14 @@ from werkzeug.wrappers import Response as Redirect
 
 from chronos_py.model.document import complete
 from chronos_py.model.job import last_outcome
-from chronos_py.services import Application, jobs, runs
+from chronos_py.services import Application, backfills, jobs, runs
 from chronos_py.services.jobs import Children, JobSummary
 from chronos_py.services.schedules import upcoming
 from chronos_py.web.answers import page, person
 
 PAGE = 50
 HISTORY = 25
+BACKFILLS = 3
 
 
 OUTCOMES = {"success": "succeeded", "failure": "failed", "fresh": "fresh"}
@@ -55,6 +56,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             state=state_of(summary),
             following=upcoming(app, summary.job, 5),
             runs=runs.list_runs(app, name, limit=HISTORY),
+            backfills=backfills.list_backfills(app, name, limit=BACKFILLS),
             document=document,
         )
 

@@ -9,10 +9,11 @@ from chronos_py.errors import ChronosError
 from chronos_py.model.run import RunState
 from chronos_py.services import Application, logs, runs
 from chronos_py.services.runs import RunDetail
-from chronos_py.web.answers import page, person
+from chronos_py.web.answers import LARGEST, number, page, person
 
 PAGE = 50
 TAIL = 64 * 1024
+RUN = f"/runs/<int(max={LARGEST}):run_id>"
 
 
 def add_routes(routes: Blueprint, app: Application) -> None:
@@ -20,39 +21,39 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     def list_runs() -> Response:
         state = request.args.get("state", "")
         states = [RunState(state)] if state in set(RunState) else []
-        before = request.args.get("before", "")
-        found = runs.list_runs(app, None, states, int(before) if before.isdigit() else None, PAGE + 1)
+        before = number(request.args.get("before", ""))
+        found = runs.list_runs(app, None, states, before, PAGE + 1)
         following = found[PAGE - 1].id if len(found) > PAGE else None
         return page("runs.html", runs=found[:PAGE], state=state, states=list(RunState), following=following)
 
-    @routes.get("/runs/<int:run_id>")
+    @routes.get(RUN)
     def show_run(run_id: int) -> Response:
         detail = runs.get_run(app, run_id)
-        number = request.args.get("attempt", "")
-        shown = int(number) if number.isdigit() and 1 <= int(number) <= len(detail.attempts) else len(detail.attempts)
+        wanted, count = number(request.args.get("attempt", "")) or 0, len(detail.attempts)
+        shown = wanted if 1 <= wanted <= count else count
         attempt = detail.attempts[shown - 1] if detail.attempts else None
         return page(
             "run.html", run=detail.run, attempts=detail.attempts, attempt=attempt, output=_output(app, detail, shown)
         )
 
-    @routes.post("/runs/<int:run_id>/kill")
+    @routes.post(f"{RUN}/kill")
     def kill(run_id: int) -> Redirect:
         runs.kill_run(app, run_id, person())
         return redirect(f"/runs/{run_id}", 303)
 
-    @routes.post("/runs/<int:run_id>/rerun")
+    @routes.post(f"{RUN}/rerun")
     def rerun(run_id: int) -> Redirect:
         run = runs.rerun(app, run_id, person())
         return redirect(f"/runs/{run.id}", 303)
 
 
-def _output(app: Application, detail: RunDetail, number: int) -> dict[str, str]:
+def _output(app: Application, detail: RunDetail, attempt: int) -> dict[str, str]:
     """The beginning of both streams; a module goes on from there."""
     output = {}
     for stream in ("stdout", "stderr"):
         try:
             chunk = logs.read_log(
-                app, detail.run.id, number or None, "stderr" if stream == "stderr" else "stdout", 0, TAIL
+                app, detail.run.id, attempt or None, "stderr" if stream == "stderr" else "stdout", 0, TAIL
             )
             output[stream] = chunk.data.decode(errors="replace")
         except ChronosError as error:

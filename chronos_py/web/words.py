@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from chronos_py.model.run import Run, RunState, Trigger
+from chronos_py.model.run import FINAL_RUN_STATES, Run, RunState, Trigger
+from chronos_py.model.schedule.calendar import WEEKDAYS
 from chronos_py.services.schedules import describe_definition
 
 # A shape beside the colour, so that the colour is never the only sign.
@@ -22,12 +24,14 @@ SIGNS: Mapping[str, str] = {
     "failed": "✕",
     "killed": "■",
     "lost": "?",
+    "cancelled": "■",
     "skipped": "⤼",
     "idle": "·",
     "paused": "‖",
     "fresh": "○",
     "ready": "✓",
 }
+_RUN = re.compile(r"run #(\d+)")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -44,7 +48,30 @@ def moment(value: datetime | None) -> Markup:
     if value is None:
         return Markup("–")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.isoformat(), value.isoformat(" ", "seconds"), f"{value:%Y-%m-%d %H:%M:%S} UTC"
+        value.isoformat(), value.isoformat(" ", "seconds"), f"{in_zone(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def in_zone(value: datetime, zone: tzinfo) -> datetime:
+    """A time on the wall clock of a zone; as it is where that one has no such year."""
+    try:
+        return value.astimezone(zone)
+    except OverflowError:
+        return value
+
+
+def zoned(value: datetime | None) -> Markup:
+    """A time on the wall clock of its own zone, with the day of the week; no module turns it into another one."""
+    if value is None:
+        return Markup("–")
+    offset = f"{value:%z}"
+    clock = f"{value:%H:%M:%S}" if value.second else f"{value:%H:%M}"
+    return Markup('<time datetime="{}" data-zoned>{} {:%Y-%m-%d} {} {}</time>').format(
+        value.isoformat(),
+        WEEKDAYS[value.weekday()][:3].capitalize(),
+        value,
+        clock,
+        "UTC" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}",
     )
 
 
@@ -84,6 +111,14 @@ def duration(run: Any, now: datetime) -> str:
 
 def trigger(run: Run) -> Markup:
     """Why a run exists."""
+    words = _trigger(run)
+    if run.backfill_id is None:
+        return words
+    backfill = Markup('backfill <a href="/backfills/{0}">#{0}</a>').format(run.backfill_id)
+    return backfill + _by(run) if run.trigger is Trigger.BACKFILL else words + ", " + backfill
+
+
+def _trigger(run: Run) -> Markup:
     if run.trigger is Trigger.DEPENDENCY and run.parent_run_id:
         return Markup('after <a href="/runs/{0}">#{0}</a>').format(run.parent_run_id)
     if run.trigger is Trigger.RERUN and run.parent_run_id:
@@ -100,11 +135,25 @@ def _by(run: Run) -> Markup:
     return Markup(" by {}").format(run.requested_by) if run.requested_by else Markup("")
 
 
-def why(run: Run) -> str:
-    """The reason of a run's state in one sentence, "" where it needs none."""
-    if run.state is RunState.SKIPPED and run.occurrences and run.occurrences > 1:
-        return f"{run.occurrences} occurrences: {run.message}"
-    return run.message
+def why(run: Run) -> Markup:
+    """The reason of a run's state in one sentence, "" where it needs none; of a row for several times, which."""
+    if run.state is not RunState.SKIPPED or run.occurrences == 1:
+        return escape(run.message)
+    count = "many" if run.occurrences is None else f"{run.occurrences:,}"
+    until = Markup(" to {}").format(moment(run.scheduled_until)) if run.scheduled_until else ""
+    return Markup("{} occurrences from {}{}: {}").format(count, moment(run.scheduled_at), until, run.message)
+
+
+def note(run: Run) -> Markup:
+    """What was special when a run was made, with links to the runs that it names."""
+    return Markup(_RUN.sub(r'run <a href="/runs/\1">#\1</a>', str(escape(run.note))))
+
+
+def tally(counts: Mapping[RunState, int]) -> str:
+    """How many runs have ended, and how: "12 of 31 ended: 10 succeeded, 2 failed"."""
+    ended = [(state, counts[state]) for state in RunState if state in FINAL_RUN_STATES and counts.get(state)]
+    words = f"{sum(count for _, count in ended):,} of {sum(counts.values()):,} ended"
+    return f"{words}: {', '.join(f'{count:,} {state}' for state, count in ended)}" if ended else words
 
 
 def megabytes(value: float | None) -> str:
@@ -122,8 +171,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "relative": relative,
     "span": span,
     "duration": duration,
+    "zoned": zoned,
+    "in_zone": in_zone,
+    "tally": tally,
     "trigger": trigger,
     "why": why,
+    "note": note,
     "megabytes": megabytes,
     "segment": segment,
     "describe": describe_definition,

@@ -124,6 +124,8 @@ def check_calendar_name(name: str) -> str:
             " the first one a letter or a digit.",
             "name",
         )
+    if name == "new":
+        raise InvalidDefinition('name "new" is that of the page for a new calendar; choose another one.', "name")
     if built_in_calendar(name) is not None:
         raise InvalidDefinition(f'name "{name}" is that of a built-in calendar; choose another one.', "name")
     return name

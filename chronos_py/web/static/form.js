@@ -2,35 +2,47 @@
 
 const form = document.querySelector("form.job");
 const preview = document.querySelector("[data-preview]");
-let latest = 0;
+let asking = new AbortController();
 
 function showKind() {
   const kind = form.elements.kind.value;
   for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== kind;
 }
 
+function showProblem(words) {
+  const problem = document.createElement("p");
+  problem.className = "wrong";
+  problem.textContent = words;
+  preview.replaceChildren(problem);
+}
+
+// What the "Preview" button would show, asked of the same address; only the answer to the last question counts.
 async function showPreview() {
-  const mine = ++latest;
-  const schedule = form.elements.schedule.value.trim();
-  if (!schedule) { preview.textContent = ""; return; }
-  const body = JSON.stringify({ schedule, scheduleTimeZone: form.elements.scheduleTimeZone.value.trim(), name: form.elements.name.value.trim(), count: 5 });
-  const answer = await fetch("/api/schedules/preview", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-  const found = await answer.json();
-  if (mine !== latest) return;
-  preview.classList.toggle("wrong", !answer.ok);
-  if (!answer.ok) { preview.textContent = found.detail; return; }
-  const meaning = document.createElement("b");
-  meaning.textContent = found.description;
-  const times = found.next.map((time) => time.replace("T", " ")).join(" · ") || "no more runs";
-  preview.replaceChildren(meaning, ` — next: ${times}`);
+  if (!form.elements.schedule.value.trim()) { preview.replaceChildren(); return; }
+  const { signal } = asking = new AbortController();
+  const body = new FormData(form);
+  body.set("preview", "on");
+  try {
+    const answer = await fetch(location.href, { method: "POST", body, signal });
+    const text = await answer.text();
+    if (signal.aborted) return;
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const fresh = page.getElementById(preview.id);
+    if (fresh) preview.replaceChildren(...fresh.childNodes);
+    else showProblem(page.querySelector("main p")?.textContent ?? "The server gave no answer to this schedule.");
+  } catch {
+    if (!signal.aborted) showProblem("The server cannot be reached, so nothing is known of this schedule.");
+  }
 }
 
 let timer = 0;
 form.addEventListener("input", (event) => {
   if (event.target.name === "kind") showKind();
-  if (!["name", "schedule", "scheduleTimeZone"].includes(event.target.name)) return;
+  if (event.target.name !== "name" && !event.target.closest("[data-kind=schedule]")) return;
+  asking.abort();
   clearTimeout(timer);
   timer = setTimeout(showPreview, 250);
 });
+document.querySelector("[data-without-module]").remove();
 showKind();
 showPreview();

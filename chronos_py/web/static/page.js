@@ -9,7 +9,7 @@ function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     time.title = `${exact.format(moment)} (${zone})\n${time.dateTime}`;
-    if (time.hasAttribute("data-relative")) continue;
+    if (time.matches("[data-relative], [data-zoned]")) continue;
     const format = moment.getFullYear() === new Date().getFullYear() ? thisYear : exact;
     time.textContent = format.format(moment);
   }

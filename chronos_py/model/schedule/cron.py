@@ -104,8 +104,12 @@ class CronExpression:
             listed = self.fields.following(shown)
             if listed is None:
                 return None
-            candidate = listed.replace(tzinfo=UTC) - (shown.utcoffset() or _ZERO)
-            change = next(transitions(instant, candidate, self.zone), None)
+            offset = shown.utcoffset() or _ZERO
+            candidate = listed.replace(tzinfo=UTC) - offset
+            is_steady = (
+                candidate - instant < _LONGEST_CHANGE and candidate.astimezone(self.zone).utcoffset() == offset
+            )
+            change = None if is_steady else next(transitions(instant, candidate, self.zone), None)
             if change is None:
                 return candidate
             # What the clock shows from the change on decides.
@@ -134,10 +138,12 @@ class CronExpression:
 
     def _reached(self, instant: datetime) -> datetime:
         """The latest time that the wall clock has shown until ``instant``: it may have gone back since."""
-        shown = self._wall_clock(instant)
-        for change in transitions(instant - _LONGEST_CHANGE, instant, self.zone):
-            shown = max(shown, self._wall_clock(change - _INSTANT))
-        return shown
+        shown, before = instant.astimezone(self.zone), instant - _LONGEST_CHANGE
+        reached = shown.replace(tzinfo=None)
+        if before.astimezone(self.zone).utcoffset() == shown.utcoffset():
+            return reached
+        changes = transitions(before, instant, self.zone)
+        return max([reached, *(self._wall_clock(change - _INSTANT) for change in changes)])
 
 
 class _Field(NamedTuple):
@@ -196,12 +202,11 @@ def parse_cron(text: str, zone: tzinfo | None, name: str) -> CronExpression:
     ``zone`` None is UTC. ``H`` stands for a number made of ``name``, the job's: the same on every node and day.
     Raises ScheduleError.
     """
-    fields, follows_elapsed_time = _read(text, name if "H" in text.upper() else "")
-    return CronExpression(text, zone or UTC, fields, follows_elapsed_time)
+    return _expression(text, zone or UTC, name if "H" in text or "h" in text else "")
 
 
 @lru_cache(maxsize=4096)
-def _read(text: str, name: str) -> tuple[CronFields, bool]:
+def _expression(text: str, zone: tzinfo, name: str) -> CronExpression:
     places = _places(text)
     words = [word for word, _ in places]
     try:
@@ -215,7 +220,8 @@ def _read(text: str, name: str) -> tuple[CronFields, bool]:
             f' but must be a day that there is in month "{_short(words[4])}"{weekday}.',
             places[3][1],
         )
-    return fields, "*" in words[2] or "/" in words[2] or len(fields.hours) == 24
+    follows_elapsed_time = "*" in words[2] or "/" in words[2] or len(fields.hours) == 24
+    return CronExpression(text, zone, fields, follows_elapsed_time)
 
 
 def _places(text: str) -> list[tuple[str, int]]:

@@ -152,10 +152,11 @@ class CronFields:
     def _day_after(self, day: datetime) -> tuple[int, int, int] | None:
         year, month, number = day.year, day.month, day.day
         for _ in range(HORIZON_MONTHS):
-            days = self.days(year, month)
-            index = bisect_right(days, number)
-            if index < len(days):
-                return year, month, days[index]
+            if month in self.months:
+                days = self.days(year, month)
+                index = bisect_right(days, number)
+                if index < len(days):
+                    return year, month, days[index]
             year, month, number = (year, month + 1, 0) if month < 12 else (year + 1, 1, 0)
             if year > 9999:
                 return None
@@ -164,10 +165,11 @@ class CronFields:
     def _day_before(self, day: datetime) -> tuple[int, int, int] | None:
         year, month, number = day.year, day.month, day.day
         for _ in range(HORIZON_MONTHS):
-            days = self.days(year, month)
-            index = bisect_left(days, number)
-            if index:
-                return year, month, days[index - 1]
+            if month in self.months:
+                days = self.days(year, month)
+                index = bisect_left(days, number)
+                if index:
+                    return year, month, days[index - 1]
             year, month, number = (year, month - 1, 32) if month > 1 else (year - 1, 12, 32)
             if year < 1:
                 return None

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from chronos_py.errors import InvalidDefinition
 
+_ZERO = timedelta(0)
 _SECOND = timedelta(seconds=1)
 _STRIDE = timedelta(days=7)
 
@@ -31,15 +33,14 @@ def parse_zone(text: str) -> ZoneInfo:
 
 def to_instant(local: datetime, zone: tzinfo) -> datetime:
     """The instant (aware UTC) that the naive wall-clock time ``local`` stands for in ``zone``."""
-    first = local.replace(tzinfo=zone, fold=0)
-    instant = first.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == local:
-        return instant
-    # In a gap: fold=0 reads the wall clock with the offset before it, fold=1 with the one after it,
-    # so the two readings lie on either side of the change.
-    later = instant
-    earlier = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    return transition_between(earlier, later, zone)
+    # Around a change fold=0 reads the wall clock with the offset before it, fold=1 with the one after it.
+    before = zone.utcoffset(local.replace(fold=0) if local.fold else local) or _ZERO
+    after = zone.utcoffset(local.replace(fold=1)) or _ZERO
+    reading = local.replace(tzinfo=UTC)
+    if before >= after:
+        return reading - before
+    # In a gap: the two readings lie on either side of the change.
+    return transition_between(reading - after, reading - before, zone)
 
 
 def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datetime:
@@ -62,7 +63,8 @@ def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datet
 def transitions(before: datetime, after: datetime, zone: tzinfo) -> Iterator[datetime]:
     """The changes of offset in (before, after], which are aware UTC, in order.
 
-    Changes less than a week apart that cancel each other out are not seen; no zone has had such since 1970.
+    Changes less than a week apart that cancel each other out are not seen; no zone has had such since 1970
+    (a week, though: Gaza's clock of 2040).
     """
     for year in range(before.year, after.year + 1):
         for change in _transitions_of(year, zone):
@@ -77,11 +79,11 @@ def _transitions_of(year: int, zone: tzinfo) -> tuple[datetime, ...]:
     """The changes of offset in a year of UTC; none in the first and the last year of the calendar."""
     if isinstance(zone, timezone) or not MINYEAR < year < MAXYEAR:
         return ()
-    cursor, end = (datetime(number, 1, 1, tzinfo=UTC) - _SECOND for number in (year, year + 1))
-    found = []
-    while cursor < end:
-        following = min(cursor + _STRIDE, end)
-        if following.astimezone(zone).utcoffset() != cursor.astimezone(zone).utcoffset():
-            found.append(transition_between(cursor, following, zone))
-        cursor = following
-    return tuple(found)
+    start, end = (datetime(number, 1, 1, tzinfo=UTC) - _SECOND for number in (year, year + 1))
+    marks = [*(start + number * _STRIDE for number in range(53)), end]
+    offsets = [mark.astimezone(zone).utcoffset() for mark in marks]
+    return tuple(
+        transition_between(before, after, zone)
+        for (before, offset), (after, next_offset) in pairwise(zip(marks, offsets, strict=True))
+        if offset != next_offset
+    )

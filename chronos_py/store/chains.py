@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Connection, delete, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from chronos_py.model.chain import is_ready
@@ -100,7 +100,7 @@ def mark_success_in_wave(connection: Connection, root_job_id: int, root_run_id: 
         connection.execute(insert(WaveMarkRow).values(root_run_id=root_run_id, parent_id=parent_id))
     if not child_ids:
         return []
-    wave = select(literal(root_job_id).label("id")).cte("wave", recursive=True)
+    wave = select(literal(root_job_id, BigInteger).label("id")).cte("wave", recursive=True)
     wave = wave.union(select(EdgeRow.child_id).join(wave, wave.c.id == EdgeRow.parent_id))
     marked = select(WaveMarkRow.parent_id).where(WaveMarkRow.root_run_id == root_run_id)
     still_waited_for = select(EdgeRow.child_id).where(

@@ -31,7 +31,7 @@ def backfill_rooms(connection: Connection) -> dict[int, int]:
         .where(BackfillRow.id.in_(waiting))
         .group_by(BackfillRow.id, BackfillRow.parallel)
     )
-    return dict(rows.tuples().all())
+    return dict(row._tuple() for row in rows)
 
 
 def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:

@@ -189,7 +189,7 @@ class RunRow(Table):
     parent_run_id: Mapped[int | None] = mapped_column(BigInteger)
     backfill_id: Mapped[int | None] = mapped_column(BigInteger)
     starts_children: Mapped[bool] = mapped_column(default=True, server_default=true())
-    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -230,7 +230,7 @@ class AttemptRow(Table):
     finished_at: Mapped[datetime | None]
     kill_requested_at: Mapped[datetime | None]
     kill_reason: Mapped[str] = mapped_column(String(20), default="")
-    kill_message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    kill_message: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     unreachable_since: Mapped[datetime | None]
     recovered: Mapped[bool] = mapped_column(default=False)
     cpu_seconds: Mapped[float | None] = mapped_column(Float)

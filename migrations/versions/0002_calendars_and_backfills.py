@@ -59,11 +59,11 @@ def upgrade() -> None:
     )
     op.add_column("schedules", sa.Column("next_run", instant, nullable=True))
     op.execute("UPDATE schedules SET next_run = next_due")
-    op.add_column("attempts", sa.Column("kill_message", sa.Text(), server_default="", nullable=False))
+    op.add_column("attempts", sa.Column("kill_message", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("runs", sa.Column("start_before", instant, nullable=True))
     op.add_column("runs", sa.Column("backfill_id", sa.BigInteger(), nullable=True))
     op.add_column("runs", sa.Column("starts_children", sa.Boolean(), server_default=sa.true(), nullable=False))
-    op.add_column("runs", sa.Column("note", sa.Text(), server_default="", nullable=False))
+    op.add_column("runs", sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.create_index("ix_runs_job_id_scheduled_at", "runs", ["job_id", "scheduled_at"])
     op.create_index(
         "ix_runs_backfill",

@@ -50,5 +50,6 @@ def fill(connection: Connection) -> None:
 
 
 def contents(connection: Connection) -> Rows:
-    """The one row of every table."""
-    return {table.name: dict(connection.execute(select(table)).mappings().one()) for table in _tables(connection)}
+    """The one row of every table that has one."""
+    rows = {table.name: connection.execute(select(table)).mappings().one_or_none() for table in _tables(connection)}
+    return {name: dict(row) for name, row in rows.items() if row is not None}

@@ -99,7 +99,10 @@ class Leader:
 
     def end_last(self, name: str, exit_code: int | None = 0, **details: Any) -> None:
         """Let the running task of the job's newest run end, and settle it."""
-        run = self.runs(name)[-1]
+        self.end(self.runs(name)[-1], exit_code, **details)
+
+    def end(self, run: Run, exit_code: int | None = 0, **details: Any) -> None:
+        """Let the running task of a run end, and settle it."""
         task = f"chronos-test-{run.id}-{run.attempts}"
         self.pool.end(task, exit_code, finished_at=self.clock.now(), **details)
         self.watcher.step()

@@ -22,7 +22,7 @@ def parse_schedule(text: str, time_zone: str = "", name: str = "") -> Schedule:
     text = text.strip()
     if not text:
         raise ScheduleError("schedule is empty; leave the field out for a job that is only run by hand.", 0)
-    if text.startswith("R") and "/" in text:
+    if text[:1] in ("R", "r") and "/" in text:
         return parse_repeating_interval(text, zone)
     return parse_cron(text, zone, name)
 

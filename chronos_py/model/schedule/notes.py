@@ -66,6 +66,8 @@ def _moved(schedule: MovedSchedule, time: datetime) -> Iterator[str]:
 
 
 def _clock_change(schedule: Schedule, time: datetime) -> Iterator[str]:
+    if not 2 <= time.year <= 9998:  # no wall clock shows what lies beyond the calendar
+        return
     zone = schedule.zone
     before, after = (time - _INSTANT).astimezone(zone), time.astimezone(zone)
     skipped = (after.utcoffset() or timedelta()) - (before.utcoffset() or timedelta())

@@ -99,15 +99,13 @@ class CronFields:
         """
         if end < first:
             return -self.count(end, first)
-        return self._count_since(first.year, end) - self._count_since(first.year, first)
+        begin = 12 * first.year + first.month - 1
+        return self._count_since(begin, end) - self._count_since(begin, first)
 
-    def _count_since(self, year: int, moment: datetime) -> int:
-        """Matching times from the first of January of ``year`` up to, not including, ``moment``."""
-        days = sum(
-            len(self.days(passed_year, month))
-            for passed_year in range(year, moment.year + 1)
-            for month in range(1, 13 if passed_year < moment.year else moment.month)
-        )
+    def _count_since(self, begin: int, moment: datetime) -> int:
+        """Matching times from the first of a month, counted from year 0, up to, not including, ``moment``."""
+        passed = range(begin, 12 * moment.year + moment.month - 1)
+        days = sum(len(self.days(month // 12, month % 12 + 1)) for month in passed)
         this_month = self.days(moment.year, moment.month)
         days += bisect_left(this_month, moment.day)
         today = self._count_today(moment) if moment.day in this_month else 0

@@ -7,10 +7,10 @@ intent; the common libraries disagree with it and with each other.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from chronos_py.errors import InvalidDefinition
@@ -48,16 +48,16 @@ def transition_between(before: datetime, after: datetime, zone: tzinfo) -> datet
 
     There must be exactly one change in (before, after]. Both are aware UTC. Changes fall on whole seconds.
     """
-    offset = before.astimezone(zone).utcoffset()
-    start = before.replace(microsecond=0)
-    low, high = 0, -((start - after) // _SECOND)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (start + timedelta(seconds=middle)).astimezone(zone).utcoffset() == offset:
-            low = middle
-        else:
-            high = middle
-    return start + timedelta(seconds=high)
+    start = before.replace(microsecond=0, tzinfo=zone)
+    offset = _offset(start, zone)
+    seconds = range(-((before.replace(microsecond=0) - after) // _SECOND))
+    passed = bisect_left(seconds, True, key=lambda second: _offset(start + timedelta(0, second), zone) != offset)
+    return (start + timedelta(0, passed)).replace(tzinfo=UTC)
+
+
+def _offset(utc: datetime, zone: tzinfo) -> timedelta:
+    """The offset at a time of UTC that is marked with ``zone``: the quick way, where many are asked for."""
+    return zone.fromutc(utc) - utc
 
 
 def transitions(before: datetime, after: datetime, zone: tzinfo) -> Iterator[datetime]:
@@ -79,11 +79,13 @@ def _transitions_of(year: int, zone: tzinfo) -> tuple[datetime, ...]:
     """The changes of offset in a year of UTC; none in the first and the last year of the calendar."""
     if isinstance(zone, timezone) or not MINYEAR < year < MAXYEAR:
         return ()
-    start, end = (datetime(number, 1, 1, tzinfo=UTC) - _SECOND for number in (year, year + 1))
-    marks = [*(start + number * _STRIDE for number in range(53)), end]
-    offsets = [mark.astimezone(zone).utcoffset() for mark in marks]
-    return tuple(
-        transition_between(before, after, zone)
-        for (before, offset), (after, next_offset) in pairwise(zip(marks, offsets, strict=True))
-        if offset != next_offset
-    )
+    before, end = (datetime(number, 1, 1, tzinfo=zone) - _SECOND for number in (year, year + 1))
+    offset = _offset(before, zone)
+    found = []
+    while before < end:
+        after = min(before + _STRIDE, end)
+        next_offset = _offset(after, zone)
+        if next_offset != offset:
+            found.append(transition_between(before.replace(tzinfo=UTC), after.replace(tzinfo=UTC), zone))
+        before, offset = after, next_offset
+    return tuple(found)

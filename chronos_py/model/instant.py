@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 
 from chronos_py.model.schedule.zone import to_instant
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_INSTANT = timedelta(microseconds=1)
 
 
 def read_instant(text: str, zone: tzinfo, is_end: bool = False) -> datetime | None:
@@ -19,9 +18,7 @@ def read_instant(text: str, zone: tzinfo, is_end: bool = False) -> datetime | No
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)
-            if is_end:
-                return to_instant(datetime.combine(day + timedelta(days=1), time.min), zone) - _INSTANT
-            return to_instant(datetime.combine(day, time.min), zone)
+            return to_instant(datetime.combine(day, time.max if is_end else time.min), zone)
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo is not None else to_instant(moment, zone)
     except (ValueError, OverflowError):  # no time at all, or one outside the years 1 to 9999

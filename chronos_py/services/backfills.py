@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,7 @@ from chronos_py.store.runs import NewRun
 MOST = 10_000
 MOST_PARALLEL = 1_000
 _BATCH = 500
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,12 @@ def start_backfill(
 
 def _plan(connection: Connection, job: Job, first: str, last: str, force: bool, now: datetime) -> Plan:
     schedule = _timetable(connection, job)
-    begin, end = _time("from", first, schedule), _time("to", last, schedule, is_end=True)
+    begin = max(_time("from", first, schedule), _EARLIEST)
     if begin > now:
         raise InvalidDefinition(
             f"from is {shown(first)} but must be in the past; later occurrences run by themselves.", "from"
         )
+    end = _time("to", last, schedule, is_end=True)
     if end < begin:
         raise InvalidDefinition(f"to is {shown(last)}, which is before from.", "to")
     end = min(end, now)

@@ -33,6 +33,63 @@ def test_without_a_zone_times_are_utc(client: Client) -> None:
     assert len(preview(client, schedule="@hourly")["next"]) == 10
 
 
+def notes(client: Client, **body: Any) -> Any:
+    return preview(client, scheduleTimeZone="Europe/Berlin", **body)["notes"]
+
+
+def test_changes_of_the_clock_are_noted(client: Client) -> None:
+    spring, autumn = {"from": "2026-03-28T12:00:00Z", "count": 2}, {"from": "2026-10-24T12:00:00Z", "count": 2}
+    assert notes(client, schedule="30 2 * * *", **spring) == [
+        "2026-03-29T03:00+02:00 stands for a time between 02:00 and 03:00 on 2026-03-29, which the change of the"
+        " clock leaves out"
+    ]
+    assert notes(client, schedule="30 2 * * *", **autumn) == [
+        "2026-10-25T02:30+02:00 is the first of the two 02:30 on 2026-10-25"
+    ]
+    assert notes(client, schedule="R/2026-01-01T02:30:00/P1D", **spring)[0].startswith(
+        "2026-03-29T03:00+02:00 stands"
+    )
+    assert notes(client, schedule="R/2026-01-01T02:30:00/P1D", **autumn)[0].startswith(
+        "2026-10-25T02:30+02:00 is the"
+    )
+    assert (
+        "From 2026-03-29 on it comes at 09:00, not 08:00"
+        in notes(client, schedule="R/2026-01-01T08:00:00/PT24H", **spring)[0]
+    )
+    for schedule in ("*/30 * * * *", "0 3 * * *", "R/2026-01-01T03:00:00/P1D", "R/2026-01-01T00:00:00/PT1H"):
+        assert notes(client, schedule=schedule, **spring) == [], schedule
+
+
+def test_calendars_blackouts_and_jitter_are_noted(client: Client) -> None:
+    christmas = {"from": "2026-12-24T12:00:00Z", "count": 1}
+    assert notes(client, schedule="0 3 * * *", excludeCalendars=["DE", "weekends"], **christmas) == [
+        "2026-12-25 03:00 to 2026-12-27 03:00: 3 are skipped, 2026-12-25 is in calendar DE (Christmas Day)"
+    ]
+    assert notes(client, schedule="0 3 25 12 *", excludeCalendars=["DE"], onBlockedDay="previous", **christmas) == [
+        "2027-12-24 03:00 is moved from 2027-12-25 03:00: 2027-12-25 is in calendar DE (Christmas Day)"
+    ]
+    blackout = {"start": "2026-12-24T14:00", "end": "2026-12-24T15:00", "reason": "backup"}
+    (sentence,) = notes(client, schedule="30 * * * *", blackouts=[blackout], **{**christmas, "count": 3})
+    assert sentence.startswith("2026-12-24 14:30 is skipped: it lies in a blackout")
+    assert "(backup)" in sentence
+    (sentence,) = notes(client, schedule="0 3 * * *", jitter=300, name="job", **christmas)
+    assert sentence.startswith("Each run starts up to 300 s after its time (jitter): the first one ")
+
+
+def test_restrictions_are_described_and_obeyed(client: Client) -> None:
+    found = preview(
+        client,
+        schedule="0 3 * * *",
+        excludeCalendars=["weekends"],
+        startTime="2026-12-01",
+        endTime="2026-12-02",
+        count=5,
+        **{"from": "2026-11-20T00:00:00Z"},
+    )
+    assert found["next"] == ["2026-12-01T03:00:00Z", "2026-12-02T03:00:00Z"]
+    assert "not on days in weekends" in found["description"]
+
+
 @pytest.mark.parametrize(
     ("body", "field", "words"),
     [
@@ -45,6 +102,9 @@ def test_without_a_zone_times_are_utc(client: Client) -> None:
         ({"schedule": "@daily", "count": "3"}, "count", 'count is "3"'),
         ({"schedule": "@daily", "from": "now"}, "from", 'from is "now"'),
         ({"schedule": "@daily", "zone": "UTC"}, "zone", 'There is no field "zone" here'),
+        ({"schedule": "@daily", "excludeCalendars": ["nowhere"]}, "excludeCalendars", '"nowhere"'),
+        ({"schedule": "@daily", "jitter": "often"}, "jitter", '"often"'),
+        ({"schedule": "@daily", "blackouts": [{}]}, "blackouts[0]", "a start and a later end"),
     ],
 )
 def test_what_cannot_be_previewed(client: Client, body: Any, field: str, words: str) -> None:

@@ -54,8 +54,8 @@ def _blocked(schedule: FilteredSchedule, stretch: BlockedStretch) -> str:
     first = _local(schedule, stretch.first)
     if stretch.count == 1:
         return f"{first} is skipped: {stretch.reason}"
-    count = "Many" if stretch.count is None else f"{stretch.count:,}"
-    return f"{count} from {first} to {_local(schedule, stretch.last)} are skipped: {stretch.reason}"
+    count = "many" if stretch.count is None else f"{stretch.count:,}"
+    return f"{first} to {_local(schedule, stretch.last)}: {count} are skipped, {stretch.reason}"
 
 
 def _moved(schedule: MovedSchedule, time: datetime) -> Iterator[str]:

@@ -198,7 +198,10 @@ class Oracle:
         """Every firing of a five-field expression in these minutes."""
         if self.follows_elapsed_time:
             return [minute.instant for minute in minutes if self.lists(minute.shown)]
-        return [minute.instant for minute in minutes if any(self.lists(time) for time in minute.reached)]
+        # What a gap leaves out comes at one instant.
+        return list(
+            dict.fromkeys(minute.instant for minute in minutes for time in minute.reached if self.lists(time))
+        )
 
     def next_after(self, instant: datetime, zone: ZoneInfo) -> datetime | None:
         """The first firing strictly after ``instant``; None when no day of the next decades is listed."""

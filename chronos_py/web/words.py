@@ -156,6 +156,12 @@ def tally(counts: Mapping[RunState, int]) -> str:
     return f"{words}: {', '.join(f'{count:,} {state}' for state, count in ended)}" if ended else words
 
 
+def unfinished(counts: Mapping[RunState, int]) -> str:
+    """How many runs have not ended, by state: "2 running, 18 queued"; the ones that wait come last."""
+    going_on = [state for state in reversed(RunState) if state not in FINAL_RUN_STATES and counts.get(state)]
+    return ", ".join(f"{counts[state]:,} {state.replace('_', ' ')}" for state in going_on)
+
+
 def megabytes(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} MB"
 
@@ -174,6 +180,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "zoned": zoned,
     "in_zone": in_zone,
     "tally": tally,
+    "unfinished": unfinished,
     "trigger": trigger,
     "why": why,
     "note": note,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.cluster.server import ServerProcess
@@ -56,3 +59,18 @@ def visit(chromium: Browser, server: ServerProcess) -> Iterator[Page]:
     yield page
     context.close()
     assert mistakes == []
+
+
+def define_calendar(server: ServerProcess, name: str, **document: Any) -> None:
+    answer = requests.put(f"{server.url}/api/calendars/{name}", json=document, timeout=10)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def backfill(server: ServerProcess, job: str) -> int:
+    """The number of a backfill of the job's last hours, all of them again."""
+    now = datetime.now(UTC)
+    body = {"from": (now - timedelta(hours=3)).isoformat(), "to": now.isoformat(), "parallel": 4, "force": True}
+    answer = requests.post(f"{server.url}/api/jobs/{job}/backfills", json=body, timeout=10)
+    assert answer.status_code in (201, 202), answer.text
+    backfill_id: int = answer.json()["id"]
+    return backfill_id

@@ -1,0 +1,211 @@
+"""The form of a job: everything of it comes back, errors stand where they belong, the preview saves nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from chronos_py.model.document import DEFAULTS
+from chronos_py.model.restrictions import WHEN
+from chronos_py.services import Application, calendars, jobs
+from chronos_py.web.lines import blackout_line, date_line, read_blackouts, read_dates
+from tests.server.client import Client
+from tests.server.html_form import read_form
+
+# Every field of a document that belongs to a schedule, and one that nobody knows.
+FULL: dict[str, Any] = {
+    "name": "full",
+    "description": "all of it",
+    "command": "echo one\necho two",
+    "arguments": ["a", "b c"],
+    "environmentVariables": [{"name": "WHO", "value": "a=b"}],
+    "container": {"image": "busybox:1", "network": "BRIDGE", "volumes": [{"containerPath": "/x", "mode": "RO"}]},
+    "schedule": "0 3 * * *",
+    "scheduleTimeZone": "Europe/Berlin",
+    "disabled": True,
+    "retries": 0,
+    "retryDelay": "PT5M",
+    "overlap": "replace",
+    "excludeCalendars": ["DE-BY", "plant"],
+    "onlyCalendars": ["US"],
+    "onBlockedDay": "previous",
+    "blackouts": [
+        {"start": "2026-12-24", "end": "2027-01-02", "reason": "holidays"},
+        {"start": "2026-12-24T18:00", "end": "2026-12-24T20:00+01:00"},
+        {"schedule": "0 22 * * *", "duration": "PT2H", "reason": "backup for all .. of it"},
+        {"schedule": "R/2026-01-01T00:00:00Z/P7D", "duration": 1800},
+        {"start": "2026-05-01", "end": "2026-05-02", "reason": "12:00 is not its end"},
+        {"start": "2026-06-01", "end": "2026-06-02", "reason": "two\nlines", "ticket": 7},
+    ],
+    "startTime": "2026-01-01",
+    "endTime": "2036-12-31T23:00+01:00",
+    "jitter": "PT1M",
+    "catchUp": "all",
+    "catchUpLimit": 7,
+    "startDeadline": 3600,
+    "timeout": 60,
+    "cpuTimeLimit": 30,
+    "gracePeriod": 0,
+    "cpus": 0.5,
+    "mem": 64,
+    "disk": 32,
+    "highPriority": True,
+    "softError": True,
+    "runAsUser": "nobody",
+    "owner": "ann@example.com",
+    "ownerName": "Ann",
+    "rack": {"nobody": ["knows", "this"]},
+}
+TYPED = {"name": "job", "command": "echo typed", "kind": "schedule", "schedule": "0 3 * * *"}
+
+
+@pytest.fixture(autouse=True)
+def plant(application: Application) -> None:
+    calendars.save_calendar(application, "plant", {"dates": ["2026-08-14"]})
+
+
+def document_of(application: Application, name: str = "full") -> dict[str, Any]:
+    return dict(jobs.get_job(application, name).job.document)
+
+
+def details_around(page: str, text: str) -> str:
+    """The opening tag of the innermost details element before ``text``."""
+    return str(re.findall("<details[^>]*>", page[: page.index(text)])[-1])
+
+
+def test_the_document_of_this_test_has_every_field() -> None:
+    assert set(DEFAULTS) - set(FULL) == {"shell", "parents"}
+
+
+def test_saving_an_untouched_form_changes_nothing(client: Client, application: Application) -> None:
+    jobs.save_job(application, FULL)
+    form = read_form(client.get("/jobs/full/edit").text)
+    assert client.post("/jobs/full/edit", data=form).status_code == 303
+    assert document_of(application) == FULL
+    assert jobs.get_job(application, "full").job.revision == 1
+
+
+def test_a_copy_says_the_same_but_for_what_the_form_does_not_know(client: Client, application: Application) -> None:
+    jobs.save_job(application, FULL)
+    form = read_form(client.get("/jobs/new?copy=full").text)
+    assert client.post("/jobs/new", data=form).status_code == 303
+    unknown = {field: value for field, value in FULL.items() if field in ("rack", "cpuTimeLimit", "ownerName")}
+    assert {**document_of(application, "full-copy"), **unknown} == {**FULL, "name": "full-copy"}
+
+
+def test_emptied_fields_are_taken_out_of_the_document(client: Client, application: Application) -> None:
+    jobs.save_job(application, FULL)
+    form = read_form(client.get("/jobs/full/edit").text)
+    emptied = (*WHEN, "catchUp", "catchUpLimit", "startDeadline", "overlap")
+    client.post("/jobs/full/edit", data={**form, **dict.fromkeys(emptied, "")})
+    assert document_of(application) == {field: value for field, value in FULL.items() if field not in emptied}
+
+
+def test_calendars_stand_on_lines_or_between_commas(client: Client, application: Application) -> None:
+    client.post("/jobs/new", data={**TYPED, "excludeCalendars": "DE, plant\r\n\r\n weekends ,"})
+    assert document_of(application, "job")["excludeCalendars"] == ["DE", "plant", "weekends"]
+
+
+def test_a_job_without_a_schedule_keeps_no_restrictions_of_it(client: Client, application: Application) -> None:
+    form = {**TYPED, "kind": "manual", "excludeCalendars": "DE", "blackouts": "nonsense", "jitter": "5"}
+    assert client.post("/jobs/new", data=form).status_code == 303
+    assert set(document_of(application, "job")) == {"name", "command"}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("excludeCalendars", "nowhere", "which is no calendar"),
+        ("onlyCalendars", "DE\r\nMars", "which is no calendar"),
+        ("onBlockedDay", "perhaps", "must be one of skip, next, previous"),
+        ("blackouts", "2026-12-24 .. 2027-01-02\r\n\r\nsome day", "Line 3: blackouts is"),
+        ("blackouts", "\r\n2026-12-24 .. tomorrow", "Line 2: blackouts[0].end is"),
+        ("blackouts", "2026-12-24 .. 2026-12-01", "a later end"),
+        ("blackouts", "0 22 * * * for ever", "blackouts[0].duration is"),
+        ("blackouts", "0 99 * * * for PT2H", "Line 1: blackouts[0]."),
+        ("blackouts", '{"start": ', "an object of JSON"),
+        ("startTime", "soon", "an ISO 8601 time"),
+        ("endTime", "2026-13-01", "an ISO 8601 time"),
+        ("jitter", "much", "must be a duration"),
+        ("jitter", "-1", "must be a duration"),
+        ("catchUpLimit", "0", "a whole number from 1"),
+        ("catchUpLimit", "few", "must be a number"),
+        ("startDeadline", "never", "must be a duration"),
+        ("environment", "A=1\r\n1B=2", "Line 2: environmentVariables[1].name"),
+        ("volumes", "/a:/b\r\nc:/d", "Line 2: container.volumes[1].hostPath"),
+    ],
+)
+def test_an_error_stands_at_its_field_and_keeps_what_was_typed(
+    client: Client, application: Application, field: str, text: str, sentence: str
+) -> None:
+    answer = client.post("/jobs/new", data={**TYPED, field: text})
+    assert answer.status_code == 400
+    page = answer.text.replace("&#34;", '"')
+    assert sentence in page[page.index(f'id="{field}-wrong"') :].partition("</p>")[0]
+    form = read_form(answer.text)
+    assert form["command"] == "echo typed"
+    assert field == "onBlockedDay" or form[field] == text  # a list has no place for what is not in it
+    if field not in ("environment", "volumes"):
+        assert " open" in details_around(answer.text, f'id="{field}"')
+    assert jobs.list_jobs(application) == []
+
+
+def test_seldom_used_fields_are_folded_away_until_one_is_set(client: Client) -> None:
+    page = client.get("/jobs/new").text
+    assert '<details class="wide" open' not in page
+    opened = client.post("/jobs/new", data={**TYPED, "schedule": "", "jitter": "5"}).text
+    assert " open" in details_around(opened, 'id="jitter"')
+    assert " open" not in details_around(opened, 'id="blackouts"')
+
+
+def test_the_preview_shows_times_in_the_zone_and_saves_nothing(client: Client, application: Application) -> None:
+    form = {**TYPED, "scheduleTimeZone": "Asia/Tokyo", "excludeCalendars": "weekends", "preview": "on"}
+    answer = client.post("/jobs/new", data={**form, "command": "", "retries": "wrong"})
+    assert answer.status_code == 200
+    assert "At 03:00 (Asia/Tokyo), not on days in weekends" in answer.text
+    shown = re.findall(r"data-zoned>(\w{3}) \d{4}-\d\d-\d\d 03:00 \+09:00<", answer.text)
+    assert len(shown) == 5
+    assert not {"Sat", "Sun"} & set(shown)
+    assert re.search(r"<li>[^<]* skipped[^<]*</li>", answer.text)
+    assert read_form(answer.text)["excludeCalendars"] == "weekends"
+    assert jobs.list_jobs(application) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"schedule": "61 * * * *"}, "minute is"),
+        ({"schedule": ""}, "schedule is empty"),
+        ({"blackouts": "some day"}, "Line 1: blackouts is"),
+        ({"excludeCalendars": "Mars"}, "which is no calendar"),
+        ({"kind": "manual"}, "nothing to preview"),
+    ],
+)
+def test_the_preview_says_what_is_wrong(client: Client, fields: dict[str, str], sentence: str) -> None:
+    answer = client.post("/jobs/new", data={**TYPED, **fields, "preview": "on"})
+    assert answer.status_code == 400
+    preview = answer.text[answer.text.index("data-preview") :].partition("</div>")[0]
+    assert sentence in preview
+    assert answer.text.count(sentence) == 1
+    assert read_form(answer.text)["command"] == "echo typed"
+
+
+def test_the_preview_of_an_edit_keeps_its_revision(client: Client, application: Application) -> None:
+    jobs.save_job(application, FULL)
+    form = read_form(client.get("/jobs/full/edit").text)
+    answer = client.post("/jobs/full/edit", data={**form, "schedule": "H H * * *", "preview": "on"})
+    assert answer.status_code == 200
+    assert read_form(answer.text) == {**form, "schedule": "H H * * *"}
+    assert document_of(application) == FULL
+
+
+@pytest.mark.parametrize("blackout", FULL["blackouts"])
+def test_a_blackout_is_read_from_its_line_again(blackout: dict[str, Any]) -> None:
+    assert read_blackouts(blackout_line(blackout)) == [blackout]
+
+
+@pytest.mark.parametrize("date", ["2026-12-24", {"date": "12-24", "name": "Eve"}, {"date": "12-24", "name": "a\nb"}])
+def test_a_date_is_read_from_its_line_again(date: dict[str, Any] | str) -> None:
+    assert read_dates(date_line(date)) == [date]

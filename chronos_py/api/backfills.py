@@ -84,6 +84,7 @@ def _document(view: BackfillView) -> dict[str, Any]:
         "createdAt": instant(backfill.created_at),
         "cancelledAt": instant(backfill.cancelled_at),
         "cancelledBy": backfill.cancelled_by,
+        "finishedAt": instant(backfill.finished_at),
         "total": view.total,
         "ended": view.ended,
         "runs": {state.value: count for state, count in view.runs.items()},

@@ -309,6 +309,7 @@ def _backfill_fields() -> Schema:
         "createdAt": TIME,
         "cancelledAt": TIME_OR_NULL,
         "cancelledBy": TEXT,
+        "finishedAt": TIME_OR_NULL,
         "total": COUNT,
         "ended": COUNT,
         "runs": _words("Its own runs by state.", counts),

@@ -42,7 +42,8 @@ class Dispatcher:
             room = self._max_running - attempts.count_live(connection, self._term.pool.name)
         if is_overdue:
             with self._term.lead() as connection:
-                queue.skip_overdue(connection, now, _OVERDUE)
+                for job_id in queue.skip_overdue(connection, now, _OVERDUE):
+                    jobs.disable_exhausted(connection, job_id, now)
         limit = min(room, self._launcher.free())
         if waiting and limit > 0:
             for live in self._commit_intents(limit):

@@ -17,7 +17,7 @@ def end_replaced(connection: Connection, job_id: int, scheduled_at: datetime, no
     """
     why = f"the run for {scheduled_at:%Y-%m-%d %H:%M:%S} UTC took its place (overlap: replace)"
     active = []
-    for run in runs.unfinished_runs(connection, job_id, lock=True):
+    for run in runs.unfinished_runs(connection, job_id):
         if run.backfill_id is not None:
             continue
         if run.state is RunState.QUEUED:

@@ -62,8 +62,9 @@ class Settler:
             self._start_children(connection, run, now)
         elif ending.state is not AttemptState.KILLED:
             self._fail_for_good(connection, live, ending, now)
-        if not runs.unfinished_runs(connection, run.job_id):
-            jobs.disable_exhausted(connection, run.job_id, "chronos: the schedule is exhausted", now)
+        jobs.disable_exhausted(connection, run.job_id, now)
+        if run.backfill_id is not None:
+            backfills.finish_if_over(connection, run.backfill_id, now)
 
     def _fail_for_good(self, connection: Connection, live: LiveAttempt, ending: Ending, now: datetime) -> None:
         run = live.run

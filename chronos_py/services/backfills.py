@@ -197,7 +197,7 @@ def list_backfills(
 
 
 def cancel_backfill(app: Application, backfill_id: int, by: str = "", kill: bool = False) -> BackfillView:
-    """Begin nothing more of a backfill; ``kill`` also kills what runs. Raises NotFound, and Conflict once it is over."""
+    """Begin nothing more of a backfill; ``kill`` also kills what runs. Raises NotFound, Conflict once it is over."""
     now = app.clock.now()
     with app.database.write() as connection:
         backfill = _require_backfill(connection, backfill_id, lock=True)
@@ -210,6 +210,7 @@ def cancel_backfill(app: Application, backfill_id: int, by: str = "", kill: bool
         if kill:
             active = backfills.active_runs(connection, backfill_id)
             attempts.request_kill(connection, active, Reason.CANCELLED, f"killed: {words}", now)
+        backfills.finish_if_over(connection, backfill_id, now)
         view = _view(connection, _require_backfill(connection, backfill_id))
     app.wake.watcher.set()
     return view

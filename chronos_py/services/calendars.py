@@ -27,7 +27,7 @@ FIELDS = ("name", "description", "dates", "weekdays", "includes", "exceptDates")
 
 @dataclass(frozen=True, slots=True)
 class CalendarView:
-    """A calendar, its days of a year with their labels, and the jobs that obey it. ``stored`` None: it is built in."""
+    """A calendar, its days of a year with their labels, and the jobs that obey it. ``stored`` None: built in."""
 
     name: str
     stored: StoredCalendar | None

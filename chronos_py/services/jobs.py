@@ -18,7 +18,7 @@ from chronos_py.model.restrictions import WHEN
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.services.application import Application
 from chronos_py.services.scheduling import schedule_job
-from chronos_py.store import attempts, chains, jobs, runs
+from chronos_py.store import attempts, backfills, chains, jobs, runs
 
 Children = Literal["refuse", "detach", "convert"]
 Change = Literal["created", "changed", "unchanged"]
@@ -315,9 +315,8 @@ def _without_parent(child: Job, parent: Job, children: Children) -> dict[str, An
 
 def end_unfinished(connection: Connection, job_id: int, reason: Reason, message: str, now: datetime) -> int:
     """Kill every run of a job that has not ended: at once where nothing runs yet, through the leader else."""
-    unfinished = runs.unfinished_runs(connection, job_id, lock=True)
-    for run in unfinished:
-        if run.state in (RunState.QUEUED, RunState.WAITING_RETRY):
-            runs.end_run(connection, run.id, RunState.KILLED, reason, message, now)
-    attempts.request_kill(connection, [run.id for run in unfinished], reason, message, now)
+    unfinished = [run.id for run in runs.unfinished_runs(connection, job_id)]
+    runs.end_waiting(connection, unfinished, reason, message, now)
+    attempts.request_kill(connection, unfinished, reason, message, now)
+    backfills.note_end(connection, unfinished, now)
     return len(unfinished)

@@ -13,7 +13,7 @@ from chronos_py.model.reader import shown
 from chronos_py.model.run import Attempt, Overrides, Reason, Run, RunState, Trigger
 from chronos_py.services.application import Application
 from chronos_py.services.jobs import end_unfinished, require_job
-from chronos_py.store import attempts, chains, runs
+from chronos_py.store import attempts, backfills, chains, jobs, runs
 from chronos_py.store.runs import NewRun
 
 
@@ -79,6 +79,8 @@ def rerun(app: Application, run_id: int, requested_by: str = "") -> Run:
                 f"Run {run_id} of job {shown(old.job_name)} has not ended yet; kill it or wait for its end."
             )
         job = require_job(connection, old.job_name)
+        if old.backfill_id is not None:
+            backfills.reopen(connection, old.backfill_id)
         new_id = runs.insert_run(
             connection,
             NewRun(
@@ -110,14 +112,16 @@ def kill_run(app: Application, run_id: int, requested_by: str = "") -> Run:
     """
     now = app.clock.now()
     with app.database.write() as connection:
-        run = require_run(connection, run_id, lock=True)
+        run = require_run(connection, run_id)
         if run.is_final:
             raise Conflict(f"Run {run_id} of job {shown(run.job_name)} has ended already: {run.state.value}.")
-        if run.state in (RunState.QUEUED, RunState.WAITING_RETRY):
-            message = _killed_by(requested_by)
-            runs.end_run(connection, run_id, RunState.KILLED, Reason.KILLED, message, now)
+        message = _killed_by(requested_by)
+        # No row is locked on the way: the leader takes attempts before runs, this would be the other way round.
+        if runs.end_waiting(connection, [run_id], Reason.KILLED, message, now):
+            jobs.disable_exhausted(connection, run.job_id, now)
+            backfills.note_end(connection, [run_id], now)
         else:
-            attempts.request_kill(connection, [run_id], Reason.KILLED, _killed_by(requested_by), now)
+            attempts.request_kill(connection, [run_id], Reason.KILLED, message, now)
         run = require_run(connection, run_id)
     app.wake.watcher.set()
     return run
@@ -129,6 +133,7 @@ def kill_job_runs(app: Application, name: str, requested_by: str = "") -> int:
     with app.database.write() as connection:
         job = require_job(connection, name)
         count = end_unfinished(connection, job.id, Reason.KILLED, _killed_by(requested_by), now)
+        jobs.disable_exhausted(connection, job.id, now)
     app.wake.watcher.set()
     return count
 

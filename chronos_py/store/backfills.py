@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, exists, func, insert, select, update
 
 from chronos_py.model.backfill import StandingRun
-from chronos_py.model.run import ACTIVE_RUN_STATES, WAITING_RUN_STATES, Reason, RunState, Trigger
+from chronos_py.model.run import ACTIVE_RUN_STATES, FINAL_RUN_STATES, WAITING_RUN_STATES, Reason, RunState, Trigger
 from chronos_py.store.tables import BackfillRow, JobRow, RunRow
 
 
@@ -30,6 +30,7 @@ class Backfill:
     created_at: datetime
     cancelled_at: datetime | None
     cancelled_by: str
+    finished_at: datetime | None
 
 
 def _backfills() -> Select[*tuple[Any, ...]]:
@@ -46,6 +47,7 @@ def _backfills() -> Select[*tuple[Any, ...]]:
         BackfillRow.created_at,
         BackfillRow.cancelled_at,
         BackfillRow.cancelled_by,
+        BackfillRow.finished_at,
     ).join_from(BackfillRow, JobRow, JobRow.id == BackfillRow.job_id)
 
 
@@ -148,6 +150,28 @@ def cancel(connection: Connection, backfill_id: int, by: str, message: str, now:
         .where(RunRow.backfill_id == backfill_id, RunRow.state.in_(sorted(WAITING_RUN_STATES)))
         .values(state=RunState.KILLED.value, reason=Reason.CANCELLED.value, message=message, finished_at=now)
     )
+
+
+def note_end(connection: Connection, run_ids: Iterable[int], now: datetime) -> None:
+    """Note which of the backfills that these runs belong to have no run left that has not ended."""
+    belonging = select(RunRow.backfill_id).where(RunRow.id.in_(list(run_ids)), RunRow.backfill_id.is_not(None))
+    for backfill_id in connection.execute(belonging.distinct()).scalars().all():
+        finish_if_over(connection, backfill_id, now)
+
+
+def finish_if_over(connection: Connection, backfill_id: int | None, now: datetime) -> None:
+    """Note that a backfill has no run left that has not ended, if that is so."""
+    unfinished = exists().where(RunRow.backfill_id == BackfillRow.id, RunRow.state.not_in(sorted(FINAL_RUN_STATES)))
+    connection.execute(
+        update(BackfillRow)
+        .where(BackfillRow.id == backfill_id, BackfillRow.finished_at.is_(None), ~unfinished)
+        .values(finished_at=now)
+    )
+
+
+def reopen(connection: Connection, backfill_id: int) -> None:
+    """A run of it is run again."""
+    connection.execute(update(BackfillRow).where(BackfillRow.id == backfill_id).values(finished_at=None))
 
 
 def active_runs(connection: Connection, backfill_id: int) -> list[int]:

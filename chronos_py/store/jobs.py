@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.model.run import FINAL_RUN_STATES
 from chronos_py.store.tables import EdgeRow, JobCalendarRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
+
+# Who pauses a job whose schedule has come to its end.
+EXHAUSTED = "chronos: the schedule is exhausted"
 
 _COLUMNS = (
     JobRow.id,
@@ -215,10 +219,11 @@ def current_definitions(connection: Connection, job_ids: Iterable[int]) -> dict[
     }
 
 
-def disable_exhausted(connection: Connection, job_id: int, author: str, now: datetime) -> bool:
+def disable_exhausted(connection: Connection, job_id: int, now: datetime) -> bool:
     """Disable a job whose schedule has no repetitions left and of which nothing runs any more."""
+    unfinished = exists().where(RunRow.job_id == job_id, RunRow.state.not_in(sorted(FINAL_RUN_STATES)))
     exhausted = connection.execute(
-        select(ScheduleRow.job_id).where(ScheduleRow.job_id == job_id, ScheduleRow.repetitions_left == 0)
+        select(ScheduleRow.job_id).where(ScheduleRow.job_id == job_id, ScheduleRow.repetitions_left == 0, ~unfinished)
     ).first()
     if exhausted is None:
         return False
@@ -232,7 +237,7 @@ def disable_exhausted(connection: Connection, job_id: int, author: str, now: dat
         .where(JobRow.id == job_id)
         .values(revision=revision, updated_at=now, disabled=True, document=document)
     )
-    _insert_revision(connection, job_id, revision, document, author, now)
+    _insert_revision(connection, job_id, revision, document, EXHAUSTED, now)
     return True
 
 

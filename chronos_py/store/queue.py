@@ -17,21 +17,15 @@ _ACTIVE = sorted(ACTIVE_RUN_STATES)
 
 
 def backfill_rooms(connection: Connection) -> dict[int, int]:
-    """How many more runs of each backfill that has waiting ones may begin."""
-    waiting = (
-        select(RunRow.backfill_id)
-        .where(RunRow.backfill_id.is_not(None), RunRow.state.in_(_WAITING))
-        .distinct()
-        .scalar_subquery()
-    )
+    """How many more runs of each backfill that has not ended may begin."""
     begun = and_(RunRow.backfill_id == BackfillRow.id, RunRow.state.in_(_ACTIVE))
     rows = connection.execute(
-        select(BackfillRow.id, BackfillRow.parallel - func.count(RunRow.id))
+        select(BackfillRow.id, (BackfillRow.parallel - func.count(RunRow.id)).label("room"))
         .outerjoin(RunRow, begun)
-        .where(BackfillRow.id.in_(waiting))
+        .where(BackfillRow.finished_at.is_(None))
         .group_by(BackfillRow.id, BackfillRow.parallel)
     )
-    return dict(row._tuple() for row in rows)
+    return {row.id: row.room for row in rows}
 
 
 def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
@@ -107,13 +101,21 @@ def has_overdue(connection: Connection, now: datetime) -> bool:
     return connection.execute(select(RunRow.id).where(_is_overdue(now)).limit(1)).first() is not None
 
 
-def skip_overdue(connection: Connection, now: datetime, message: str) -> None:
-    """Skip what has not begun before its ``start_before``."""
-    connection.execute(
+def skip_overdue(connection: Connection, now: datetime, message: str) -> list[int]:
+    """Skip what has not begun before its ``start_before``; the ids of the jobs that this concerns."""
+    skipped = connection.execute(
         update(RunRow)
         .where(_is_overdue(now))
-        .values(state=RunState.SKIPPED.value, reason=Reason.MISSED.value, message=message, finished_at=now)
+        .values(
+            state=RunState.SKIPPED.value,
+            reason=Reason.MISSED.value,
+            message=message,
+            start_before=None,
+            finished_at=now,
+        )
+        .returning(RunRow.job_id)
     )
+    return sorted(set(skipped.scalars()))
 
 
 def _is_overdue(now: datetime) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from chronos_py.model.overlap import Unfinished
 from chronos_py.model.run import (
     FINAL_RUN_STATES,
+    WAITING_RUN_STATES,
     Overrides,
     Reason,
     Run,
@@ -262,7 +263,16 @@ def count_by_state(connection: Connection) -> dict[RunState, int]:
 
 def start_run(connection: Connection, run_id: int, number: int, revision: int) -> bool:
     """A waiting run gets its attempt ``number``; False when it waits no longer."""
-    return _move(connection, run_id, RunState.STARTING, attempts=number, revision=revision, reason="", message="")
+    return _move(
+        connection,
+        run_id,
+        RunState.STARTING,
+        attempts=number,
+        revision=revision,
+        reason="",
+        message="",
+        start_before=None,
+    )
 
 
 def mark_run_running(connection: Connection, run_id: int, now: datetime) -> bool:
@@ -274,7 +284,20 @@ def end_run(
     connection: Connection, run_id: int, state: RunState, reason: Reason, message: str, now: datetime
 ) -> bool:
     """End a run; False when it has ended already."""
-    return _move(connection, run_id, state, reason=reason.value, message=message, finished_at=now)
+    return _move(connection, run_id, state, reason=reason.value, message=message, start_before=None, finished_at=now)
+
+
+def end_waiting(
+    connection: Connection, run_ids: Iterable[int], reason: Reason, message: str, now: datetime
+) -> list[int]:
+    """Kill those of these runs of which nothing runs; their ids."""
+    ended = connection.execute(
+        update(RunRow)
+        .where(RunRow.id.in_(list(run_ids)), RunRow.state.in_(sorted(WAITING_RUN_STATES)))
+        .values(state=RunState.KILLED.value, reason=reason.value, message=message, start_before=None, finished_at=now)
+        .returning(RunRow.id)
+    )
+    return list(ended.scalars())
 
 
 def await_retry(connection: Connection, run_id: int, at: datetime, reason: Reason, message: str) -> bool:

@@ -165,6 +165,12 @@ class RunRow(Table):
             sqlite_where=text("backfill_id IS NOT NULL"),
             postgresql_where=text("backfill_id IS NOT NULL"),
         ),
+        Index(
+            "ix_runs_start_before",
+            "start_before",
+            sqlite_where=text("start_before IS NOT NULL"),
+            postgresql_where=text("start_before IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -180,7 +186,7 @@ class RunRow(Table):
     occurrences: Mapped[int | None] = mapped_column(BigInteger, default=1)
     high_priority: Mapped[bool] = mapped_column(default=False)
     not_before: Mapped[datetime]
-    start_before: Mapped[datetime | None]  # what still waits then is skipped
+    start_before: Mapped[datetime | None]  # what still waits then is skipped; NULL once it has begun
     revision: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     requested_by: Mapped[str] = mapped_column(String(200), default="")
@@ -262,7 +268,15 @@ class BackfillRow(Table):
     """Runs for past occurrences that a person asked for; they name it."""
 
     __tablename__ = "backfills"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index(
+            "ix_backfills_open",
+            "id",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Identity, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
@@ -275,6 +289,7 @@ class BackfillRow(Table):
     created_at: Mapped[datetime]
     cancelled_at: Mapped[datetime | None]
     cancelled_by: Mapped[str] = mapped_column(String(200), default="")
+    finished_at: Mapped[datetime | None]  # NULL while runs of it have not ended
 
 
 class WaveMarkRow(Table):

@@ -45,11 +45,19 @@ def upgrade() -> None:
         sa.Column("created_at", instant, nullable=False),
         sa.Column("cancelled_at", instant, nullable=True),
         sa.Column("cancelled_by", sa.String(length=200), nullable=False),
+        sa.Column("finished_at", instant, nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_backfills_job_id_jobs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_backfills_job_id"), "backfills", ["job_id"])
+    op.create_index(
+        "ix_backfills_open",
+        "backfills",
+        ["id"],
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
     op.create_table(
         "wave_marks",
         sa.Column("root_run_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -65,6 +73,13 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("starts_children", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("runs", sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.create_index("ix_runs_job_id_scheduled_at", "runs", ["job_id", "scheduled_at"])
+    op.create_index(
+        "ix_runs_start_before",
+        "runs",
+        ["start_before"],
+        sqlite_where=sa.text("start_before IS NOT NULL"),
+        postgresql_where=sa.text("start_before IS NOT NULL"),
+    )
     op.create_index(
         "ix_runs_backfill",
         "runs",

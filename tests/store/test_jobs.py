@@ -162,12 +162,12 @@ def test_the_last_states_of_several_jobs(database: Database) -> None:
 def test_a_job_whose_schedule_is_exhausted_is_disabled_once(database: Database) -> None:
     with database.write() as connection:
         job_id = add_job(connection, schedule="R2//PT1S")
-        assert not jobs.disable_exhausted(connection, job_id, "the leader", later(1)), "it has no schedule row"
+        assert not jobs.disable_exhausted(connection, job_id, later(1)), "it has no schedule row"
         jobs.put_schedule(connection, StoredSchedule(job_id, "R2//PT1S", "", NOW, NOW, NOW, 1), job_id)
-        assert not jobs.disable_exhausted(connection, job_id, "the leader", later(1))
+        assert not jobs.disable_exhausted(connection, job_id, later(1))
         jobs.advance_schedules(connection, [Advance(job_id, None, None, 0)])
-        assert jobs.disable_exhausted(connection, job_id, "the leader", later(1))
-        assert not jobs.disable_exhausted(connection, job_id, "the leader", later(2))
+        assert jobs.disable_exhausted(connection, job_id, later(1))
+        assert not jobs.disable_exhausted(connection, job_id, later(2))
         job = jobs.find_job(connection, "job")
     assert job is not None
     assert (job.revision, job.definition.disabled, job.document["disabled"]) == (2, True, True)

@@ -53,6 +53,8 @@ class Settler:
             retry_at = next_attempt_at(
                 live.attempt.number, definition.retries, definition.retry_delay, ending.reason, now
             )
+            if retry_at is not None and attempts.is_unwanted(connection, live.attempt.id):
+                retry_at = None  # it failed in the moment in which someone asked to kill it
             if retry_at is not None:
                 runs.await_retry(connection, run.id, retry_at, ending.reason, ending.message)
                 return

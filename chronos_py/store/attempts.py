@@ -257,6 +257,13 @@ def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason,
     )
 
 
+def is_unwanted(connection: Connection, attempt_id: int) -> bool:
+    """Whether somebody asked to kill an attempt, or something that is no failure of its own."""
+    return connection.execute(
+        select(AttemptRow.kill_reason.not_in(["", Reason.TIMEOUT.value])).where(AttemptRow.id == attempt_id)
+    ).scalar_one()
+
+
 def mark_unreachable(connection: Connection, pool: str, now: datetime) -> None:
     """The pool does not answer: what its running tasks do is unknown."""
     connection.execute(

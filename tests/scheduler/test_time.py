@@ -164,6 +164,19 @@ def test_overlap_replace_kills_the_old_run_before_the_new_one_starts(leader: Lea
     assert (new.state, new.note) == (RunState.RUNNING, f"took the place of run #{old.id} (overlap: replace)")
 
 
+def test_what_fails_while_it_is_being_killed_is_not_tried_again(leader: Leader) -> None:
+    leader.define("hourly", schedule=HOURLY, overlap="replace", retries=5)
+    leader.clock.advance(hours=1)
+    leader.turn()
+    (old,) = leader.runs("hourly")
+    leader.pool.end(f"chronos-test-{old.id}-1", 3, finished_at=leader.clock.now() + timedelta(minutes=59))
+    leader.clock.advance(hours=1)
+    leader.planner.step()
+    leader.watcher.step()
+    failed, _ = leader.runs("hourly")
+    assert (failed.state, failed.reason) == (RunState.FAILED, Reason.EXIT)
+
+
 def test_overlap_replace_ends_what_waits_at_once(leader: Leader) -> None:
     leader.define("hourly", schedule=HOURLY, overlap="replace", retryDelay=7200)
     leader.clock.advance(hours=1)

@@ -74,11 +74,11 @@ def _clock_change(schedule: Schedule, time: datetime) -> Iterator[str]:
     if skipped > timedelta(0) and not _shows_listed_time(schedule, after):
         gone = after.replace(tzinfo=None) - skipped
         yield (
-            f"{after.isoformat(timespec='minutes')} stands for a time between {gone:%H:%M} and {after:%H:%M} on"
-            f" {after:%Y-%m-%d}, which the change of the clock leaves out"
+            f"On {after:%Y-%m-%d} the clock skips {gone:%H:%M} to {after:%H:%M}: what falls in between runs at"
+            f" {after:%H:%M}"
         )
     elif _keeps_wall_clock(schedule) and after.replace(fold=1).utcoffset() != after.replace(fold=0).utcoffset():
-        yield f"{after.isoformat(timespec='minutes')} is the first of the two {after:%H:%M} on {after:%Y-%m-%d}"
+        yield f"On {after:%Y-%m-%d} {after:%H:%M} comes twice: it runs the first time only"
     elif isinstance(schedule, RepeatingInterval) and not _keeps_wall_clock(schedule):
         yield from _drift(schedule, time)
 

@@ -154,7 +154,8 @@ def read_calendar(name: str, document: Mapping[str, Any]) -> OwnCalendar:
     weekdays = _weekdays(document)
     includes = [_included(item, index) for index, item in enumerate(_list(document, "includes"))]
     excepted = frozenset(
-        _date(item, f"exceptDates[{index}]", item) for index, item in enumerate(_list(document, "exceptDates"))
+        _date(item, f"exceptDates[{index}]", item, "a date such as 2026-12-24")
+        for index, item in enumerate(_list(document, "exceptDates"))
     )
     if not (dates or yearly or weekdays or includes):
         raise InvalidDefinition(
@@ -178,13 +179,15 @@ def _refuse(field: str, value: object, expected: str) -> NoReturn:
     raise InvalidDefinition(f'{field} is "{str(value)[:60]}" but must be {expected}.', field)
 
 
-def _date(text: object, field: str, shown: object) -> date:
+def _date(
+    text: object, field: str, shown: object, expected: str = "a date such as 2026-12-24, or 12-24 for every year"
+) -> date:
     try:
         if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return date.fromisoformat(text)
     except ValueError:
         pass
-    _refuse(field, shown, "a date such as 2026-12-24, or 12-24 for every year")
+    _refuse(field, shown, expected)
 
 
 def _weekdays(document: Mapping[str, Any]) -> frozenset[int]:

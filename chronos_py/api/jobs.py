@@ -23,6 +23,7 @@ from chronos_py.api.schemas import KEPT_BY_SERVER
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.document import check_name
 from chronos_py.model.job import Job, Kind
+from chronos_py.model.labels import read_label
 from chronos_py.model.reader import Reader, shown
 from chronos_py.services import Application, jobs, runs
 from chronos_py.services.jobs import Children
@@ -44,6 +45,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             after=request.args.get("cursor", ""),
             limit=limit + 1,
             kind=choice_argument("kind", _KINDS),
+            labels=[read_label(text) for text in request.args.getlist("label")],
         )
         following = found[limit - 1].job.name if len(found) > limit else None
         return jsonify(jobs=[job_document(summary) for summary in found[:limit]], next=following)

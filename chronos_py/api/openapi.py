@@ -50,6 +50,11 @@ def _job_paths() -> dict[str, Schema]:
     filters = (
         query("q", {"type": "string"}, "A part of the name or the command, in any case."),
         query("disabled", {"enum": ["true", "false"]}, "The paused ones, or the others."),
+        query(
+            "label",
+            schemas.TEXTS,
+            "key=value, or key alone for any value; may be repeated: those that have all of these labels.",
+        ),
         query("kind", {"enum": ["schedule", "dependency", "manual"]}, "What makes the job run."),
         query("sort", {"enum": ["name"]}, "The order."),
     )

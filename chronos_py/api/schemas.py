@@ -123,6 +123,7 @@ _FIELDS: Schema = {
     "runAsUser": TEXT,
     "owner": TEXT,
     "ownerName": TEXT,
+    "labels": _words("What jobs are sorted and chosen by.", {"type": "object", "additionalProperties": TEXT}),
 }
 # What the server keeps about a job: shown with it, ignored when it comes back.
 _KEPT: Schema = {

@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.job import Definition
+from chronos_py.model.labels import read_labels
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.reader import Reader, shown
 from chronos_py.model.restrictions import OnBlockedDay, read_restrictions
@@ -63,6 +64,7 @@ DEFAULTS: Mapping[str, Any] = {
     "runAsUser": "",
     "owner": "",
     "ownerName": "",
+    "labels": {},
 }
 
 
@@ -120,6 +122,7 @@ def read_definition(document: object) -> Definition:
         user=read.text("runAsUser"),
         container=_read_container(document, read),
         environment=_read_environment(read),
+        labels=read_labels(read),
     )
     if not definition.command and (definition.container is None or not definition.container.image):
         raise InvalidDefinition(

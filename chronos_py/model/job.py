@@ -47,6 +47,7 @@ class Definition:
     user: str = ""
     container: Container | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def timetable(self, calendars: Mapping[str, Calendar], anchored_at: datetime) -> Schedule:
         """The schedule with its restrictions, an open start fixed at ``anchored_at``. The job must have one."""

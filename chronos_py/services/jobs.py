@@ -13,6 +13,7 @@ from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
 from chronos_py.model.chain import find_cycle, parents_first
 from chronos_py.model.document import complete, read_definition
 from chronos_py.model.job import Counters, Definition, Job, Kind
+from chronos_py.model.labels import Labels
 from chronos_py.model.reader import shown
 from chronos_py.model.restrictions import WHEN
 from chronos_py.model.run import Reason, RunState, Trigger
@@ -60,26 +61,33 @@ def list_jobs(
     limit: int | None = None,
     kind: Kind | None = None,
     last_runs: int = LAST_RUNS,
+    labels: Labels = (),
 ) -> list[JobSummary]:
-    """Jobs by name, those after ``after``; ``text`` is a part of the name or the command.
+    """Jobs by name, those after ``after``; ``text`` is a part of the name or the command, ``labels`` they all have.
 
     ``last_runs`` says how many of each job's runs to tell; 0 saves looking at any.
     """
     with app.database.read() as connection:
         if kind is None:
-            found = jobs.list_jobs(connection, text, disabled, after, limit)
+            found = jobs.list_jobs(connection, text, disabled, after, limit, labels)
         else:
-            found = _list_kind(connection, kind, text, disabled, after, limit)
+            found = _list_kind(connection, kind, text, disabled, after, limit, labels)
         return _summaries(connection, found, last_runs)
 
 
 def _list_kind(
-    connection: Connection, kind: Kind, text: str, disabled: bool | None, after: str, limit: int | None
+    connection: Connection,
+    kind: Kind,
+    text: str,
+    disabled: bool | None,
+    after: str,
+    limit: int | None,
+    labels: Labels,
 ) -> list[Job]:
     """Jobs of one kind. The kind is not a column, so batches are read until there are enough."""
     found: list[Job] = []
     while limit is None or len(found) < limit:
-        batch = jobs.list_jobs(connection, text, disabled, after, _BATCH)
+        batch = jobs.list_jobs(connection, text, disabled, after, _BATCH, labels)
         found += [job for job in batch if job.definition.kind == kind]
         if len(batch) < _BATCH:
             break

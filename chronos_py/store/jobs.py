@@ -12,8 +12,10 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.model.labels import Labels
 from chronos_py.model.run import FINAL_RUN_STATES
-from chronos_py.store.tables import EdgeRow, JobCalendarRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
+from chronos_py.store import labels
+from chronos_py.store.tables import EdgeRow, JobCalendarRow, JobLabelRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
 
 # Who pauses a job whose schedule has come to its end.
 EXHAUSTED = "chronos: the schedule is exhausted"
@@ -85,8 +87,12 @@ def list_jobs(
     disabled: bool | None = None,
     after: str = "",
     limit: int | None = None,
+    wanted: Labels = (),
 ) -> list[Job]:
-    """Jobs by name, those after ``after``. ``text``: a part of the name or the command, any case."""
+    """Jobs by name, those after ``after``. ``text``: a part of the name or the command, any case.
+
+    ``wanted``: they have all of these labels.
+    """
     statement = _live_jobs().order_by(JobRow.name)
     if text:
         statement = statement.where(
@@ -94,6 +100,8 @@ def list_jobs(
         )
     if disabled is not None:
         statement = statement.where(JobRow.disabled == disabled)
+    for condition in labels.conditions(wanted):
+        statement = statement.where(condition)
     if after:
         statement = statement.where(JobRow.name > after)
     if limit is not None:
@@ -121,7 +129,12 @@ def _stored_columns(definition: Definition, document: Mapping[str, Any]) -> dict
 
 
 def insert_job(
-    connection: Connection, definition: Definition, document: Mapping[str, Any], author: str, now: datetime
+    connection: Connection,
+    definition: Definition,
+    document: Mapping[str, Any],
+    author: str,
+    now: datetime,
+    note: str = "",
 ) -> int:
     """A new job at revision 1; its id. Raises IntegrityError when the name was taken meanwhile."""
     job_id = connection.execute(
@@ -129,7 +142,8 @@ def insert_job(
         .values(revision=1, created_at=now, updated_at=now, **_stored_columns(definition, document))
         .returning(JobRow.id)
     ).scalar_one()
-    _insert_revision(connection, job_id, 1, document, author, now)
+    _insert_revision(connection, job_id, 1, document, author, now, note)
+    labels.set_labels(connection, job_id, definition.labels)
     return job_id
 
 
@@ -140,23 +154,32 @@ def update_job(
     document: Mapping[str, Any],
     author: str,
     now: datetime,
+    note: str = "",
 ) -> None:
-    """The next revision of a job that the transaction has locked."""
+    """The next revision of a job that the transaction has locked; ``note`` says why, where it is no plain edit."""
     revision = job.revision + 1
     connection.execute(
         update(JobRow)
         .where(JobRow.id == job.id)
         .values(revision=revision, updated_at=now, **_stored_columns(definition, document))
     )
-    _insert_revision(connection, job.id, revision, document, author, now)
+    _insert_revision(connection, job.id, revision, document, author, now, note)
+    if definition.labels != job.definition.labels:
+        labels.set_labels(connection, job.id, definition.labels)
 
 
 def _insert_revision(
-    connection: Connection, job_id: int, revision: int, document: Mapping[str, Any], author: str, now: datetime
+    connection: Connection,
+    job_id: int,
+    revision: int,
+    document: Mapping[str, Any],
+    author: str,
+    now: datetime,
+    note: str = "",
 ) -> None:
     connection.execute(
         insert(JobRevisionRow).values(
-            job_id=job_id, revision=revision, document=dict(document), author=author, created_at=now
+            job_id=job_id, revision=revision, document=dict(document), author=author, note=note, created_at=now
         )
     )
 
@@ -245,6 +268,7 @@ def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
     """Take the job out of every listing; its runs stay readable."""
     connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
     connection.execute(delete(JobCalendarRow).where(JobCalendarRow.job_id == job_id))
+    connection.execute(delete(JobLabelRow).where(JobLabelRow.job_id == job_id))
     connection.execute(delete(EdgeRow).where((EdgeRow.parent_id == job_id) | (EdgeRow.child_id == job_id)))
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(deleted_at=now))
 

@@ -104,7 +104,19 @@ class JobRevisionRow(Table):
     revision: Mapped[int] = mapped_column(Integer, primary_key=True)
     document: Mapped[dict[str, Any]]
     author: Mapped[str] = mapped_column(String(200), default="")
+    note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))  # why, where it was no plain edit
     created_at: Mapped[datetime]
+
+
+class JobLabelRow(Table):
+    """The labels of live jobs, as their documents have them; what is filtered and selected by."""
+
+    __tablename__ = "job_labels"
+    __table_args__ = (Index("ix_job_labels_key_value", "key", "value"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200))
 
 
 class ScheduleRow(Table):

@@ -47,7 +47,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
     },
 }
 # Fields of the form that hold one item on each line.
-BY_LINE = ("blackouts", "environment", "volumes", "dates", "exceptDates")
+BY_LINE = ("blackouts", "environment", "volumes", "dates", "exceptDates", "labels")
 _SHOWN_AS = {"environmentVariables": "environment"}
 _PATH = re.compile(r"(?:container\.)?(?P<field>[^.\[]+)(?:\[(?P<index>\d+)\])?")
 
@@ -68,6 +68,7 @@ def form_values(job: Job) -> dict[str, Any]:
     values["arguments"] = "\n".join(definition.arguments)
     values["parents"] = "\n".join(definition.parents)
     values["environment"] = "\n".join(f"{name}={value}" for name, value in definition.environment.items())
+    values["labels"] = "\n".join(f"{key}={value}" for key, value in definition.labels.items())
     container = document.get("container") or {}
     values["image"] = container.get("image", "")
     values["network"] = container.get("network", "")
@@ -100,6 +101,7 @@ def read_form(form: Mapping[str, str], base: Mapping[str, Any]) -> dict[str, Any
     _put(document, "shell", None if form.get("shell", "on") == "on" else False)
     _put(document, "arguments", read_lines(form.get("arguments", "")))
     _put(document, "environmentVariables", [_variable(line) for line in read_lines(form.get("environment", ""))])
+    _put(document, "labels", dict(map(_label, read_lines(form.get("labels", "")))))
     _put_times(document, form)
     _put_container(document, form)
     return document
@@ -117,7 +119,7 @@ def read_schedule_fields(form: Mapping[str, str]) -> dict[str, Any]:
 
 def _put(document: dict[str, Any], field: str, value: Any) -> None:
     """Set a field; one that was left empty has its default, and is left out."""
-    if value is None or value == "" or value == []:
+    if value in (None, "", [], {}):
         document.pop(field, None)
     else:
         document[field] = value
@@ -146,6 +148,13 @@ def _variable(line: str) -> dict[str, str]:
     if not sign:
         raise InvalidDefinition(f'environment has the line "{line}"; write NAME=value.', "environment")
     return {"name": name.strip(), "value": value}
+
+
+def _label(line: str) -> tuple[str, str]:
+    key, sign, value = line.partition("=")
+    if not sign:
+        raise InvalidDefinition(f'labels has the line "{line}"; write KEY=value.', "labels")
+    return key.strip(), value.strip()
 
 
 def _put_container(document: dict[str, Any], form: Mapping[str, str]) -> None:

@@ -190,7 +190,7 @@ def test_list_filters_and_pages(client: Client) -> None:
         ("sort=-name", 'sort is "-name" but must be one of name.'),
         (
             "disable=true",
-            'There is no query parameter "disable" here; known: cursor, disabled, kind, limit, q, sort.',
+            'There is no query parameter "disable" here; known: cursor, disabled, kind, label, limit, q, sort.',
         ),
         ("q=%00", "NUL"),
     ],

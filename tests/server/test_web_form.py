@@ -56,6 +56,7 @@ FULL: dict[str, Any] = {
     "runAsUser": "nobody",
     "owner": "ann@example.com",
     "ownerName": "Ann",
+    "labels": {"team": "etl", "tier/of.x": "a=b c", "urgent": ""},
     "rack": {"nobody": ["knows", "this"]},
 }
 TYPED = {"name": "job", "command": "echo typed", "kind": "schedule", "schedule": "0 3 * * *"}

@@ -156,6 +156,13 @@ class Pool(Protocol):
         b"" when there is no more, for now or for ever.
         """
 
+    def outputs(self, handle: str, limit: int) -> bytes:
+        """The first ``limit`` bytes of what an ended task wrote to the file that its CHRONOS_OUTPUT_FILE names.
+
+        The pool sets that variable, whatever the task's environment says. b"" when the task wrote nothing, left
+        something else than a regular file there, or is unknown. Called before :meth:`forget`.
+        """
+
     def capacity(self) -> Capacity:
         """What is free now."""
 

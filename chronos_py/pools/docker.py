@@ -45,6 +45,7 @@ from chronos_py.pools.docker_engine import Engine
 from chronos_py.pools.docker_events import EventFeed
 from chronos_py.pools.docker_launch import DockerLaunch
 from chronos_py.pools.docker_logs import Logs, Sight
+from chronos_py.pools.docker_outputs import OutputFiles
 from chronos_py.pools.docker_request import LABEL_CLUSTER, LABEL_CPUS, LABEL_MEMORY, LABEL_TASK, Surroundings
 from chronos_py.pools.docker_status import (
     GONE_EXIT_CODE,
@@ -93,7 +94,8 @@ class DockerPool:
             host_name=engine.host_name,
             has_init=engine.has_init,
         )
-        self._launch = DockerLaunch(engine, around)
+        self._outputs = OutputFiles(engine)
+        self._launch = DockerLaunch(engine, self._outputs, around)
         self._logs = Logs(engine, self._look)
         self._known: dict[str, Known] = {}  # by handle
         self._lock = threading.Lock()
@@ -154,6 +156,10 @@ class DockerPool:
     def logs(self, handle: str, stream: Stream, offset: int, limit: int) -> bytes:
         """What it costs is told in :mod:`chronos_py.pools.docker_logs`. A terminal's output is all ``stdout``."""
         return self._logs.read(handle, stream, offset, limit)
+
+    def outputs(self, handle: str, limit: int) -> bytes:
+        """What it costs, and which containers have none, is told in :mod:`chronos_py.pools.docker_outputs`."""
+        return self._outputs.read(handle, limit)
 
     def capacity(self) -> Capacity:
         """Free is what this cluster's running tasks have not reserved; other users of the engine don't count."""

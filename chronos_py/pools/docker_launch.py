@@ -15,6 +15,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from chronos_py.model.task import Task
 from chronos_py.pools import LaunchLost, LaunchRefused, Permit, PoolUnavailable
 from chronos_py.pools.docker_engine import Engine, is_verdict, parse_time, words_of
+from chronos_py.pools.docker_outputs import OutputFiles
 from chronos_py.pools.docker_parameters import Request
 from chronos_py.pools.docker_request import LABEL_CLUSTER, LABEL_TASK, Surroundings, container_request
 from chronos_py.pools.docker_status import Inspected, broke_in_the_start, was_started
@@ -28,9 +29,10 @@ RECOVERIES = 3  # an earlier leader may create once more under our hands, but it
 class DockerLaunch:
     """The launches of one pool."""
 
-    def __init__(self, engine: Engine, around: Surroundings) -> None:
+    def __init__(self, engine: Engine, outputs: OutputFiles, around: Surroundings) -> None:
         self._engine = engine
         self._client = engine.client
+        self._outputs = outputs
         self._around = around
 
     def submit(self, task: Task, permit: Permit) -> str:
@@ -61,6 +63,7 @@ class DockerLaunch:
             self._pull(request["Image"])
         handle, is_new = self._create(task.name, request, permit)
         if is_new:
+            self._outputs.give(handle, task, request)
             permit()
             self._start(handle, task.name, permit)
         return handle, is_new

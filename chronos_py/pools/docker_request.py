@@ -12,6 +12,7 @@ from chronos_py.pools import LaunchRefused
 from chronos_py.pools.docker_parameters import Request, apply_parameters
 
 SHARED_DIR = "/chronos/shared"
+OUTPUT_FILE = "/chronos-output"
 SHELL = ["/bin/sh", "-c"]
 LABEL_CLUSTER = "chronos.cluster"
 LABEL_TASK = "chronos.task"
@@ -102,7 +103,12 @@ def _limits(limits: Limits) -> dict[str, Any]:
 
 def _mark_as_ours(request: Request, task: Task, around: Surroundings) -> None:
     """Labels and variables that parameters may add to, but not change."""
-    variables = {**task.environment, "HOST": around.host_name, "CHRONOS_SHARED_DIR": SHARED_DIR}
+    variables = {
+        **task.environment,
+        "HOST": around.host_name,
+        "CHRONOS_SHARED_DIR": SHARED_DIR,
+        "CHRONOS_OUTPUT_FILE": OUTPUT_FILE,
+    }
     request["Env"] = [entry for entry in request["Env"] if entry.partition("=")[0] not in variables]
     request["Env"] += [f"{name}={value}" for name, value in variables.items()]
     request["Labels"] = {

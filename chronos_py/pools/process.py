@@ -144,6 +144,10 @@ class ProcessPool:
         with self._reporting(f"read the output of {handle!r}"):
             return self._folder(handle).read_output(stream, offset, limit)
 
+    def outputs(self, handle: str, limit: int) -> bytes:
+        with self._reporting(f"read the outputs of {handle!r}"):
+            return self._folder(handle).read_task_outputs(limit)
+
     def capacity(self) -> Capacity:
         with self._reporting("learn the size of this machine"), open("/proc/meminfo") as file:
             kilobytes = {line.partition(":")[0]: int(line.split()[1]) for line in file}
@@ -179,7 +183,7 @@ class ProcessPool:
         return TaskFolder(self._tasks / folder_name(task), task, self._node)
 
     def _orders(self, task: Task, folder: TaskFolder) -> Orders:
-        return orders_for(task, folder.work_dir, self._shared_dir, self._node)
+        return orders_for(task, folder.work_dir, folder.output_file, self._shared_dir, self._node)
 
     def _look(self, task: str) -> TaskStatus | None:
         """Look at one folder, and await the process whose end will change it."""

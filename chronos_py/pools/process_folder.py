@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import struct
 import time
 import uuid
@@ -52,6 +53,11 @@ class TaskFolder:
     @property
     def work_dir(self) -> Path:
         return self.path / "work"
+
+    @property
+    def output_file(self) -> Path:
+        """What the payload leaves for others: its user owns the file, but not the folder it lies in."""
+        return self.path / "outputs"
 
     def exists(self) -> bool:
         return self.path.exists()
@@ -93,10 +99,10 @@ class TaskFolder:
         self.path.chmod(0o711)  # whatever the server's umask: other users' payloads pass through it
         self.work_dir.mkdir(exist_ok=True)
         self.work_dir.chmod(0o700)
-        for stream in ("stdout", "stderr"):
-            os.close(os.open(self.path / stream, os.O_WRONLY | os.O_CREAT, 0o600))
+        for name in ("stdout", "stderr", "outputs"):
+            os.close(os.open(self.path / name, os.O_WRONLY | os.O_CREAT, 0o600))
         if account is not None:
-            for name in ("work", "stdout", "stderr"):
+            for name in ("work", "stdout", "stderr", "outputs"):
                 os.chown(self.path / name, account["uid"], account["gid"])
         draft = os.open(self.path / RESULT_DRAFT, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -137,6 +143,26 @@ class TaskFolder:
                 return file.read(limit)
         except FileNotFoundError:
             return b""
+
+    def read_task_outputs(self, limit: int) -> bytes:
+        """The first ``limit`` bytes of the output file; b"" when the payload made something else of it.
+
+        A payload of the server's own user may have put anything there, so what it is comes first: merely opening a
+        device has effects, and opening a FIFO waits for a writer.
+        """
+        try:
+            place = os.open(self.output_file, os.O_PATH | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return b""
+        try:
+            if not stat.S_ISREG(os.fstat(place).st_mode):
+                return b""
+            with open(f"/proc/self/fd/{place}", "rb") as file:
+                return file.read(limit)
+        except PermissionError:
+            return b""  # the payload took the right to read it away
+        finally:
+            os.close(place)
 
     def remove(self, trash: Path) -> None:
         """Free the name at once, then the space. Does nothing when the folder is gone."""

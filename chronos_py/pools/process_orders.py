@@ -36,7 +36,7 @@ def refuse_unusable_name(name: str) -> None:
         raise LaunchRefused(f"name: {name!r} must have 1 to {LONGEST_FOLDER_NAME} bytes for this pool.")
 
 
-def orders_for(task: Task, work_dir: Path, shared_dir: Path, host: str) -> Orders:
+def orders_for(task: Task, work_dir: Path, output_file: Path, shared_dir: Path, host: str) -> Orders:
     """What a supervisor needs to run ``task`` in ``work_dir``. Raises :class:`LaunchRefused`."""
     _refuse_unwritable_text(task)
     _refuse_container(task.container)
@@ -46,6 +46,7 @@ def orders_for(task: Task, work_dir: Path, shared_dir: Path, host: str) -> Order
         **task.environment,
         "HOST": host,
         "CHRONOS_SHARED_DIR": str(shared_dir),
+        "CHRONOS_OUTPUT_FILE": str(output_file),
     }
     return Orders(
         program=SHELL if task.shell else _program(task.command, environment["PATH"]),

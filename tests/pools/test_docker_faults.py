@@ -235,7 +235,7 @@ def test_an_engine_killed_in_the_middle_of_a_start_never_means_a_second_run(
 def test_an_engine_that_hangs_is_away_not_wrong(
     engine: OwnEngine, pool: DockerPool, task_name: str, tmp_path: Path
 ) -> None:
-    pool.submit(Task(task_name, f"{UNTIL_GO}; exit 4"), allow)
+    handle = pool.submit(Task(task_name, f"{UNTIL_GO}; exit 4"), allow)
     impatient = DockerPool.from_options(
         PoolOptions(cluster=task_name, data_dir=tmp_path, shared_dir=tmp_path / "shared", docker_url=engine.url)
     )
@@ -244,6 +244,8 @@ def test_an_engine_that_hangs_is_away_not_wrong(
     try:
         with pytest.raises(PoolUnavailable, match="took too long"):
             impatient.list()
+        with pytest.raises(PoolUnavailable, match="took too long"):
+            impatient.outputs(handle, 100)
     finally:
         engine.send(signal.SIGCONT)
     assert present(impatient, task_name).state is TaskState.RUNNING

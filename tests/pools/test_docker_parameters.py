@@ -134,9 +134,11 @@ def test_a_mount_adds_to_the_pools_own() -> None:
 
 
 def test_parameters_cannot_forge_what_marks_a_task() -> None:
-    request = request_for(("label", "chronos.task=other"), ("env", "HOST=other"), ("env", "A=1"), ("env", "A=2"))
+    forged = (("env", "HOST=other"), ("env", "CHRONOS_OUTPUT_FILE=/other"))
+    request = request_for(("label", "chronos.task=other"), *forged, ("env", "A=1"), ("env", "A=2"))
     assert request["Labels"]["chronos.task"] == "t"
-    assert request["Env"] == ["A=2", "HOST=host", "CHRONOS_SHARED_DIR=/chronos/shared"]
+    ours = ["HOST=host", "CHRONOS_SHARED_DIR=/chronos/shared", "CHRONOS_OUTPUT_FILE=/chronos-output"]
+    assert request["Env"] == ["A=2", *ours]
 
 
 @pytest.mark.parametrize("key", ["rm", "restart", "name", "d", "--detach", "env-file", "interactive", "cidfile"])

@@ -25,7 +25,10 @@ from chronos_py.pools import (
 
 @dataclass
 class ScriptedPool:
-    """``refuse`` and ``lose`` map a job's name to the words its launch ends with; ``away`` makes every call fail."""
+    """``refuse`` and ``lose`` map a job's name to the words its launch ends with; ``away`` makes every call fail.
+
+    ``outputs_of`` maps a task's name to what it wrote to its output file.
+    """
 
     name: str = "scripted"
     refuse: dict[str, str] = field(default_factory=dict)
@@ -35,6 +38,7 @@ class ScriptedPool:
     starts: list[str] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     statuses: dict[str, TaskStatus] = field(default_factory=dict)
+    outputs_of: dict[str, bytes] = field(default_factory=dict)
     kills: list[tuple[str, float]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,6 +85,10 @@ class ScriptedPool:
 
     def logs(self, handle: str, stream: Stream, offset: int, limit: int) -> bytes:
         return f"{stream} of {handle}\n".encode()[offset : offset + limit]
+
+    def outputs(self, handle: str, limit: int) -> bytes:
+        self._reach()
+        return self.outputs_of.get(handle.removeprefix("handle of "), b"")[:limit]
 
     def capacity(self) -> Capacity:
         return Capacity()

@@ -27,7 +27,7 @@ from docker.errors import APIError, NotFound
 
 from chronos_py.model.task import Task
 from chronos_py.pools import PoolUnavailable
-from chronos_py.pools.docker_engine import CALL_SECONDS, Engine, is_verdict, words_of
+from chronos_py.pools.docker_engine import Engine, is_verdict, words_of
 from chronos_py.pools.docker_parameters import Request
 from chronos_py.pools.docker_request import OUTPUT_FILE, SHELL
 
@@ -122,7 +122,7 @@ class OutputFiles:
                 params={"path": OUTPUT_FILE},
                 headers={"Accept-Encoding": "identity"},
                 stream=True,
-                timeout=CALL_SECONDS,
+                timeout=client.timeout,
             )
             if response.ok:
                 return response

@@ -3,6 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TriggerRule(StrEnum):
+    """What a child waits for (document field ``triggerRule``)."""
+
+    ALL_SUCCESS = "all_success"  # every parent has succeeded
+    ALL_DONE = "all_done"  # every parent has ended, however
+    ANY_SUCCESS = "any_success"  # one parent has succeeded
+    ANY_FAILURE = "any_failure"  # one parent has failed for good
+
+
+class DependencyMode(StrEnum):
+    """Which runs of its parents count for a child (document field ``dependencyMode``)."""
+
+    LATEST = "latest"  # those since the child last ran
+    SAME_WAVE = "sameWave"  # those that stand for the same scheduled time
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The runs of a parent that succeeded and failed, as far as a child has not run on them yet."""
+
+    success: int | None = None
+    failure: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.success is not None
+
+    @property
+    def failed(self) -> bool:
+        return self.failure is not None
+
+
+def is_ready(marks: Iterable[Mark], rule: TriggerRule = TriggerRule.ALL_SUCCESS) -> bool:
+    """Whether a child whose parents bear these marks may run."""
+    marks = list(marks)
+    if not marks:
+        return False
+    match rule:
+        case TriggerRule.ALL_SUCCESS:
+            return all(mark.succeeded for mark in marks)
+        case TriggerRule.ALL_DONE:
+            return all(mark.succeeded or mark.failed for mark in marks)
+        case TriggerRule.ANY_SUCCESS:
+            return any(mark.succeeded for mark in marks)
+        case TriggerRule.ANY_FAILURE:
+            return any(mark.failed for mark in marks)
 
 
 def find_cycle(parents_of: Mapping[str, Iterable[str]], child: str) -> list[str] | None:
@@ -40,9 +90,3 @@ def parents_first(parents_of: Mapping[str, Iterable[str]]) -> list[str]:
             del waiting[job]
         ordered += ready
     return ordered
-
-
-def is_ready(parent_marks: Iterable[bool]) -> bool:
-    """Whether a child may run: every parent has succeeded since the child last ran."""
-    marks = list(parent_marks)
-    return bool(marks) and all(marks)

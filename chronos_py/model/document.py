@@ -13,9 +13,11 @@ from datetime import timedelta
 from typing import Any, cast, get_args
 
 from chronos_py.errors import InvalidDefinition
+from chronos_py.model.chain import DependencyMode, TriggerRule
 from chronos_py.model.job import Definition
 from chronos_py.model.labels import read_labels
 from chronos_py.model.overlap import Overlap
+from chronos_py.model.policies import read_concurrency, read_retry_policy
 from chronos_py.model.reader import Reader, shown
 from chronos_py.model.restrictions import OnBlockedDay, read_restrictions
 from chronos_py.model.schedule import parse_schedule
@@ -40,8 +42,14 @@ DEFAULTS: Mapping[str, Any] = {
     "scheduleTimeZone": "",
     "parents": [],
     "disabled": False,
+    "dependencyMode": DependencyMode.LATEST.value,
+    "triggerRule": TriggerRule.ALL_SUCCESS.value,
     "retries": 2,
     "retryDelay": 60,
+    "retryBackoff": None,
+    "retryOn": [],
+    "noRetryOn": [],
+    "disableAfterFailures": None,
     "overlap": Overlap.FORBID_QUEUE_ONE.value,
     "excludeCalendars": [],
     "onlyCalendars": [],
@@ -54,11 +62,16 @@ DEFAULTS: Mapping[str, Any] = {
     "catchUpLimit": 100,
     "startDeadline": None,
     "timeout": None,
+    "startupTimeout": None,
     "cpuTimeLimit": None,
     "gracePeriod": 10,
     "cpus": 0.1,
     "mem": 128,
     "disk": 256,
+    "maxConcurrent": None,
+    "concurrencyLimits": [],
+    "priority": 0,
+    "weight": 1,
     "highPriority": False,
     "softError": False,
     "runAsUser": "",
@@ -111,14 +124,18 @@ def read_definition(document: object) -> Definition:
         restrictions=read_restrictions(read, parsed.zone),
         jitter=timedelta(seconds=read.seconds("jitter", 0) or 0),
         disabled=read.boolean("disabled", False),
-        retries=read.integer("retries", 2, 0, 10_000),
-        retry_delay=timedelta(seconds=read.seconds("retryDelay", 60) or 0),
+        dependency_mode=DependencyMode(read.choice("dependencyMode", DependencyMode.LATEST, tuple(DependencyMode))),
+        trigger_rule=TriggerRule(read.choice("triggerRule", TriggerRule.ALL_SUCCESS, tuple(TriggerRule))),
+        retry=read_retry_policy(read),
+        disable_after_failures=read.optional_integer("disableAfterFailures", 1, 1_000_000),
+        concurrency=read_concurrency(read),
         overlap=_read_overlap(read),
         catch_up=_read_catch_up(read),
         high_priority=read.boolean("highPriority", False),
         soft_error=read.boolean("softError", False),
         limits=_read_limits(read),
         grace_seconds=read.seconds("gracePeriod", 10) or 0.0,
+        startup_seconds=read.seconds("startupTimeout", None) or None,
         user=read.text("runAsUser"),
         container=_read_container(document, read),
         environment=_read_environment(read),

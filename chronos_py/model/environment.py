@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chronos_py.model.job import Definition
 from chronos_py.model.run import Run
 from chronos_py.model.task import Task
 
 
-def task_environment(definition: Definition, run: Run, attempt_number: int, task_name: str) -> dict[str, str]:
-    """What the job sets, what a forced run adds, and the built-in variables, which win."""
+def task_environment(
+    definition: Definition, run: Run, attempt_number: int, task_name: str, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """What parents pass down, what the job sets, what a forced run adds, and the built-in variables, which win."""
     limits = definition.limits
     return {
+        **inherited,
         **definition.environment,
         **run.overrides.environment,
         "CHRONOS_JOB_NAME": definition.name,
@@ -25,6 +30,8 @@ def task_environment(definition: Definition, run: Run, attempt_number: int, task
         "CHRONOS_ROOT_RUN_ID": str(run.root_run_id or run.id),
         "CHRONOS_ATTEMPT": str(attempt_number),
         "CHRONOS_SCHEDULED_TIME": run.scheduled_at.isoformat(),
+        "CHRONOS_DATA_INTERVAL_START": (run.interval_start or run.scheduled_at).isoformat(),
+        "CHRONOS_DATA_INTERVAL_END": run.scheduled_at.isoformat(),
     }
 
 
@@ -33,8 +40,10 @@ def task_name(cluster: str, run_id: int, attempt_number: int) -> str:
     return f"chronos-{cluster}-{run_id}-{attempt_number}"
 
 
-def build_task(definition: Definition, run: Run, attempt_number: int, name: str) -> Task:
-    """The task for an attempt of ``run``."""
+def build_task(
+    definition: Definition, run: Run, attempt_number: int, name: str, inherited: Mapping[str, str]
+) -> Task:
+    """The task for an attempt of ``run``; ``inherited`` are the variables that its parents pass down."""
     command, arguments = definition.command, definition.arguments
     override = run.overrides.arguments
     if override is not None:
@@ -48,7 +57,7 @@ def build_task(definition: Definition, run: Run, attempt_number: int, name: str)
         command=command,
         shell=definition.shell,
         arguments=() if definition.shell and command else arguments,
-        environment=task_environment(definition, run, attempt_number, name),
+        environment=task_environment(definition, run, attempt_number, name, inherited),
         container=definition.container,
         limits=definition.limits,
         user=definition.user,

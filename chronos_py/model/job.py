@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from chronos_py.model.chain import DependencyMode, TriggerRule
+from chronos_py.model.concurrency import Concurrency
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.restrictions import Restrictions
+from chronos_py.model.retry import RetryPolicy
 from chronos_py.model.schedule import Schedule, parse_schedule
 from chronos_py.model.schedule.calendar import Calendar
 from chronos_py.model.schedule.catch_up import CatchUpPolicy
@@ -36,14 +39,18 @@ class Definition:
     restrictions: Restrictions = field(default_factory=Restrictions)
     jitter: timedelta = timedelta(0)
     disabled: bool = False
-    retries: int = 2
-    retry_delay: timedelta = timedelta(seconds=60)
+    dependency_mode: DependencyMode = DependencyMode.LATEST
+    trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    disable_after_failures: int | None = None
+    concurrency: Concurrency = field(default_factory=Concurrency)
     overlap: Overlap = Overlap.FORBID_QUEUE_ONE
     catch_up: CatchUpPolicy = field(default_factory=CatchUpPolicy)
     high_priority: bool = False
     soft_error: bool = False
     limits: Limits = field(default_factory=Limits)
     grace_seconds: float = 10.0
+    startup_seconds: float | None = None
     user: str = ""
     container: Container | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

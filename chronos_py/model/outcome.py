@@ -39,7 +39,9 @@ def judge(
     """
     was_killed = kill_requested_at is not None and (finished_at is None or finished_at >= kill_requested_at)
     if was_killed and kill_reason is Reason.TIMEOUT:
-        return Outcome(AttemptState.FAILED, Reason.TIMEOUT, "killed: it ran longer than its timeout allows")
+        return Outcome(
+            AttemptState.FAILED, Reason.TIMEOUT, kill_message or "killed: it ran longer than its timeout allows"
+        )
     if was_killed:
         return Outcome(AttemptState.KILLED, kill_reason or Reason.KILLED, kill_message or "killed on request")
     if exit_code is None:

@@ -52,6 +52,9 @@ class Reader:
             self.refuse(name, f"a whole number from {minimum} to {maximum}")
         return value
 
+    def optional_integer(self, name: str, minimum: int, maximum: int) -> int | None:
+        return None if self.document.get(name) is None else self.integer(name, minimum, minimum, maximum)
+
     def number(self, name: str, default: float) -> float:
         value = self.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:

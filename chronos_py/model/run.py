@@ -47,6 +47,14 @@ class AttemptState(StrEnum):
     LOST = "lost"
 
 
+class Outcome(StrEnum):
+    """What a run's children see of its end. A soft error, and a failure that a person overruled, is a success."""
+
+    NONE = ""
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
 class Reason(StrEnum):
     """Why a run or an attempt ended as it did, or was skipped. The sentence for people is kept beside it."""
 
@@ -173,7 +181,9 @@ class Run:
     several missed slots of a schedule up to ``scheduled_until`` (None: more than anyone counted).
     ``root_run_id`` is the run that started the wave, ``parent_run_id`` the one whose success made this one ready.
     What still waits at ``start_before`` is skipped. ``note`` says what was special when it was made, such as a run
-    that it waits for or replaces.
+    that it waits for or replaces. ``in_wave``: its children are those that are ready in its own wave, whatever other
+    runs of their parents did. ``interval_start`` to ``scheduled_at`` is the time whose data it is for.
+    ``parent_runs`` made it ready; ``outputs`` is what its task wrote for its children.
     """
 
     id: int
@@ -200,6 +210,11 @@ class Run:
     starts_children: bool = True
     start_before: datetime | None = None
     note: str = ""
+    outcome: Outcome = Outcome.NONE
+    in_wave: bool = False
+    interval_start: datetime | None = None
+    parent_runs: tuple[int, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=Overrides)
 
     @property

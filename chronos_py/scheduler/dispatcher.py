@@ -66,8 +66,10 @@ class Dispatcher:
         rooms = queue.backfill_rooms(connection)
         candidates = queue.launchable(connection, now, limit, rooms)
         definitions = jobs.current_definitions(connection, {run.job_id for run in candidates})
+        inherited = attempts.inherited_variables(connection, candidates)
         chosen: list[LiveAttempt] = []
-        for run in _that_go_together(candidates, definitions, rooms):
+        going_on = queue.count_active(connection, list(definitions))
+        for run in _that_go_together(candidates, definitions, rooms, going_on):
             number, current = run.attempts + 1, definitions[run.job_id]
             name = task_name(self._cluster, run.id, number)
             if not self._launcher.reserve(name):
@@ -77,19 +79,24 @@ class Dispatcher:
             attempt = attempts.insert_attempt(
                 connection, run.id, number, current.revision, name, self._term.pool.name, self._term.epoch, now
             )
-            chosen.append(LiveAttempt(attempt, run, current.definition))
+            chosen.append(LiveAttempt(attempt, run, current.definition, inherited.get(run.id, {})))
         return chosen
 
 
 def _that_go_together(
-    candidates: Sequence[Run], definitions: Mapping[int, CurrentDefinition], rooms: Mapping[int, int]
+    candidates: Sequence[Run],
+    definitions: Mapping[int, CurrentDefinition],
+    rooms: Mapping[int, int],
+    going_on: Mapping[int, int],
 ) -> list[Run]:
     """Of several waiting runs of a job that must not overlap only the first; of a backfill as many as it has room.
 
-    Runs of one backfill may overlap each other: that is what its limit is for.
+    Runs of one backfill may overlap each other: that is what its limit is for. ``going_on`` counts the runs of each
+    job that have begun and not ended, for its ``maxConcurrent``.
     """
     first: dict[int, Run] = {}
     left = dict(rooms)
+    begun = dict(going_on)
     kept: list[Run] = []
     for run in candidates:
         other = first.setdefault(run.job_id, run)
@@ -97,6 +104,11 @@ def _that_go_together(
         is_together = run.backfill_id is not None and run.backfill_id == other.backfill_id
         if not (other is run or may_overlap or is_together):
             continue
+        most = definitions[run.job_id].definition.concurrency.most
+        if run.state is RunState.QUEUED:
+            if most is not None and begun.get(run.job_id, 0) >= most:
+                continue
+            begun[run.job_id] = begun.get(run.job_id, 0) + 1
         if run.backfill_id is not None and run.state is RunState.QUEUED:
             if left.get(run.backfill_id, 0) <= 0:
                 continue

@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 
 from chronos_py.errors import DatabaseUnavailable, Deposed
 from chronos_py.model.environment import build_task
@@ -18,6 +20,10 @@ from chronos_py.store import attempts, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
 
 logger = logging.getLogger(__name__)
+
+
+class _TooLate(LaunchRefused):
+    """The job does not want to be started so late."""
 
 
 class Launcher:
@@ -97,11 +103,14 @@ class Launcher:
 
     def _call(self, live: LiveAttempt, call: Callable[[Task, Permit], str], recovered: bool) -> None:
         attempt = live.attempt
-        task = build_task(live.definition, live.run, attempt.number, attempt.task_name)
+        task = build_task(live.definition, live.run, attempt.number, attempt.task_name, live.inherited)
         self._permit()
         launched_at = self._term.now()
         try:
-            handle = call(task, self._permit)
+            handle = call(task, partial(self._permit_in_time, live))
+        except _TooLate as error:
+            self._end(live, AttemptState.FAILED, Reason.TIMEOUT, str(error))
+            return
         except LaunchRefused as error:
             self._end(live, AttemptState.FAILED, Reason.LAUNCH_ERROR, str(error))
             return
@@ -114,6 +123,13 @@ class Launcher:
         self._term.health.clear("launcher")
         if live.attempt.kill_requested_at is not None:
             self._term.wake.watcher.set()
+
+    def _permit_in_time(self, live: LiveAttempt) -> None:
+        """The permit, which the pool asks again right before it starts the task: a pull may have taken long."""
+        self._permit()
+        seconds, since = live.definition.startup_seconds, live.attempt.created_at
+        if seconds is not None and since is not None and self._term.now() - since > timedelta(seconds=seconds):
+            raise _TooLate(f"it was not started: its launch took longer than {seconds:g} s (startupTimeout)")
 
     def _end(self, live: LiveAttempt, state: AttemptState, reason: Reason, message: str) -> None:
         self._settler.settle([(live, Ending(state, reason, message, self._term.now()))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chronos_py.model.overlap import OverlapDecision, Unfinished, decide_overlap
 from chronos_py.model.restrictions import moved_from
@@ -11,7 +11,7 @@ from chronos_py.model.schedule import Schedule
 from chronos_py.model.schedule.catch_up import Due, Skipped, Why, decide
 from chronos_py.model.schedule.jitter import jitter
 from chronos_py.scheduler.context import TermContext
-from chronos_py.scheduler.replacement import end_replaced
+from chronos_py.services.replacement import end_replaced
 from chronos_py.store import calendars, jobs, runs
 from chronos_py.store.jobs import Advance, DueJob
 from chronos_py.store.runs import NewRun
@@ -111,6 +111,8 @@ def _run(job: DueJob, occurrence: datetime, overlap: OverlapDecision, timetable:
         high_priority=definition.high_priority,
         not_before=max(now, not_before),
         start_before=None if deadline is None else not_before + deadline,
+        priority=definition.concurrency.priority,
+        interval_start=timetable.latest_at_or_before(occurrence - timedelta(microseconds=1)),
         note="; ".join(filter(None, (overlap.note, _moved(timetable, occurrence)))),
     )
 

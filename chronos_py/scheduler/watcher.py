@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from chronos_py.logs import TaskLogs
 from chronos_py.model.outcome import judge
+from chronos_py.model.outputs import LIMIT, Outputs, read_outputs
 from chronos_py.model.run import AttemptState, Reason
 from chronos_py.pools import PoolUnavailable, TaskState, TaskStatus
 from chronos_py.scheduler.context import TermContext
@@ -92,7 +93,7 @@ class Watcher:
             if status is None or not status.is_final:
                 continue
             if self._keep_output(entry, status):
-                endings.append((entry, self._ending(entry, status)))
+                endings.append((entry, self._ending(entry, status, self._read_outputs(status))))
         self._settler.settle(endings)
         for entry, _ in endings:
             self._killed.pop(entry.attempt.id, None)
@@ -113,7 +114,13 @@ class Watcher:
             logger.info("The output of ended tasks can be kept again.")
         return True
 
-    def _ending(self, entry: LiveAttempt, status: TaskStatus) -> Ending:
+    def _read_outputs(self, status: TaskStatus) -> Outputs:
+        """What an ended task wrote for its children; one byte more than it may shows that it is too much."""
+        if not status.handle or status.state is not TaskState.EXITED:
+            return Outputs({})
+        return read_outputs(self._term.pool.outputs(status.handle, LIMIT + 1))
+
+    def _ending(self, entry: LiveAttempt, status: TaskStatus, outputs: Outputs) -> Ending:
         attempt = entry.attempt
         outcome = judge(
             status.exit_code,
@@ -136,6 +143,8 @@ class Watcher:
             node=status.node,
             handle=status.handle,
             recovered=self._is_inherited_intent(entry),
+            outputs=outputs.values,
+            output_warning=outputs.warning,
         )
 
     def _is_inherited_intent(self, entry: LiveAttempt) -> bool:
@@ -148,7 +157,9 @@ class Watcher:
         overdue = [entry.run.id for entry in live if self._is_overdue(entry, now)]
         if overdue:
             with self._term.lead() as connection:
-                attempts.request_kill(connection, overdue, Reason.TIMEOUT, "", now)
+                for entry in live:
+                    if entry.run.id in overdue:
+                        attempts.request_kill(connection, [entry.run.id], Reason.TIMEOUT, _overdue_words(entry), now)
         for entry in live:
             attempt = entry.attempt
             status = statuses.get(attempt.task_name)
@@ -163,9 +174,11 @@ class Watcher:
 
     @staticmethod
     def _deadline(entry: LiveAttempt) -> datetime | None:
-        seconds = entry.definition.limits.wall_seconds
-        started = entry.attempt.started_at or entry.attempt.launched_at
-        return None if seconds is None or started is None else started + timedelta(seconds=seconds)
+        attempt, definition = entry.attempt, entry.definition
+        has_started = attempt.started_at is not None
+        since = attempt.started_at if has_started else attempt.launched_at
+        seconds = definition.limits.wall_seconds if has_started else definition.startup_seconds
+        return None if seconds is None or since is None else since + timedelta(seconds=seconds)
 
     def _is_overdue(self, entry: LiveAttempt, now: datetime) -> bool:
         deadline = self._deadline(entry)
@@ -186,6 +199,12 @@ class Watcher:
         for task in settled:
             if not _keeps_its_name(task, now):
                 self._term.pool.forget(statuses[task.name].handle)
+
+
+def _overdue_words(entry: LiveAttempt) -> str:
+    if entry.attempt.started_at is None:
+        return f"killed: it had not started {entry.definition.startup_seconds:g} s after its launch (startupTimeout)"
+    return f"killed: it ran longer than {entry.definition.limits.wall_seconds:g} s (timeout)"
 
 
 def _is_in_doubt(entry: LiveAttempt, status: TaskStatus | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,7 @@ from chronos_py.store.runs import NewRun
 MOST = 10_000
 MOST_PARALLEL = 1_000
 _BATCH = 500
+_INSTANT = timedelta(microseconds=1)
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -35,6 +36,7 @@ class Plan:
     last: datetime
     occurrences: Sequence[datetime]
     left_out: Sequence[LeftOut]
+    schedule: Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def start_backfill(
                         requested_by=requested_by,
                         backfill_id=backfill_id,
                         starts_children=with_children,
+                        in_wave=True,
+                        interval_start=plan.schedule.latest_at_or_before(occurrence - _INSTANT),
                     )
                     for occurrence in batch
                 ],
@@ -154,7 +158,7 @@ def _plan(connection: Connection, job: Job, first: str, last: str, force: bool, 
             "from",
         )
     standing = backfills.standing_runs(connection, job.id, occurrences[0], occurrences[-1])
-    return Plan(begin, end, *choose(occurrences, standing, force))
+    return Plan(begin, end, *choose(occurrences, standing, force), schedule)
 
 
 def _timetable(connection: Connection, job: Job) -> Schedule:

@@ -16,10 +16,11 @@ from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.labels import Labels
 from chronos_py.model.reader import shown
 from chronos_py.model.restrictions import WHEN
-from chronos_py.model.run import Reason, RunState, Trigger
+from chronos_py.model.run import Outcome, Reason, RunState, Trigger
 from chronos_py.services.application import Application
+from chronos_py.services.following import follow
 from chronos_py.services.scheduling import schedule_job
-from chronos_py.store import attempts, backfills, chains, jobs, runs
+from chronos_py.store import attempts, backfills, chains, jobs, limits, runs
 
 Children = Literal["refuse", "detach", "convert"]
 Change = Literal["created", "changed", "unchanged"]
@@ -240,8 +241,21 @@ def _store(
         jobs.update_job(connection, job, definition, document, author, now)
     chains.set_parents(connection, job_id, [parent.id for parent in parents])
     schedule_job(connection, job_id, definition, None if job is None else job.definition, now)
+    _share_limits(connection, job_id, definition)
     if definition.disabled and not (job is not None and job.definition.disabled):
-        _skip_waiting(connection, job_id, now)
+        skip_waiting(connection, job_id, now)
+
+
+def _share_limits(connection: Connection, job_id: int, definition: Definition) -> None:
+    wanted = definition.concurrency.limits
+    unknown = limits.unknown_limits(connection, list(wanted))
+    if unknown:
+        raise InvalidDefinition(
+            f"concurrencyLimits contains {shown(unknown[0])}, which is not found; define that limit first"
+            f" (chronos limit set {unknown[0]} UNITS).",
+            "concurrencyLimits",
+        )
+    limits.set_job_limits(connection, job_id, wanted)
 
 
 def _resolve_parents(connection: Connection, definition: Definition) -> list[Job]:
@@ -267,7 +281,7 @@ def _resolve_parents(connection: Connection, definition: Definition) -> list[Job
     return [known[parent] for parent in definition.parents]
 
 
-def _skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
+def skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
     """A job that is paused does not start what the schedule or its parents had queued; a person's runs stay."""
     for run in runs.unfinished_runs(connection, job_id, lock=True):
         if run.state is RunState.QUEUED and run.trigger in (Trigger.SCHEDULE, Trigger.DEPENDENCY):
@@ -323,8 +337,10 @@ def _without_parent(child: Job, parent: Job, children: Children) -> dict[str, An
 
 def end_unfinished(connection: Connection, job_id: int, reason: Reason, message: str, now: datetime) -> int:
     """Kill every run of a job that has not ended: at once where nothing runs yet, through the leader else."""
-    unfinished = [run.id for run in runs.unfinished_runs(connection, job_id)]
-    runs.end_waiting(connection, unfinished, reason, message, now)
+    unfinished = {run.id: run for run in runs.unfinished_runs(connection, job_id)}
+    for run_id in runs.end_waiting(connection, unfinished, reason, message, now):
+        if reason is Reason.KILLED:
+            follow(connection, unfinished[run_id], Outcome.FAILURE, now)
     attempts.request_kill(connection, unfinished, reason, message, now)
     backfills.note_end(connection, unfinished, now)
     return len(unfinished)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from chronos_py.errors import Conflict, NotFound
+from chronos_py.errors import Conflict, InvalidDefinition, NotFound
+from chronos_py.model.job import Job
 from chronos_py.model.reader import shown
-from chronos_py.model.run import Attempt, Overrides, Reason, Run, RunState, Trigger
+from chronos_py.model.run import Attempt, Outcome, Overrides, Reason, Run, RunState, Trigger
 from chronos_py.services.application import Application
+from chronos_py.services.following import follow
 from chronos_py.services.jobs import end_unfinished, require_job
-from chronos_py.store import attempts, backfills, chains, jobs, runs
+from chronos_py.store import attempts, backfills, calendars, chains, jobs, runs
 from chronos_py.store.runs import NewRun
+
+LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,15 @@ def run_now(
     requested_by: str = "",
     scheduled_at: datetime | None = None,
     even_if_disabled: bool = True,
+    with_children: bool = True,
 ) -> Run:
     """Queue a run of a job, whatever its schedule or parents say. Raises NotFound.
 
     ``scheduled_at`` (default: now) is the time the run stands for. A run of a paused job is recorded as skipped
-    unless ``even_if_disabled``.
+    unless ``even_if_disabled``. ``with_children``: the jobs after it run as after any other run.
     """
     now = app.clock.now()
+    scheduled_at = scheduled_at or now
     with app.database.write() as connection:
         job = require_job(connection, name)
         held_back = job.definition.disabled and not even_if_disabled
@@ -48,14 +54,18 @@ def run_now(
                 job_id=job.id,
                 revision=job.revision,
                 trigger=Trigger.MANUAL,
-                scheduled_at=scheduled_at or now,
+                scheduled_at=scheduled_at,
                 created_at=now,
                 state=RunState.SKIPPED if held_back else RunState.QUEUED,
                 reason=Reason.DISABLED if held_back else Reason.NONE,
                 message="skipped: the job is paused" if held_back else "",
                 high_priority=job.definition.high_priority,
+                priority=job.definition.concurrency.priority,
                 requested_by=requested_by,
                 overrides=overrides or Overrides(),
+                starts_children=with_children,
+                interval_start=_interval_start(connection, job, scheduled_at),
+                note="" if with_children else "the jobs after it do not run",
             ),
         )
         # A forced child starts from a clean slate: it waits for all its parents again.
@@ -66,10 +76,21 @@ def run_now(
     return run
 
 
-def rerun(app: Application, run_id: int, requested_by: str = "") -> Run:
+def _interval_start(connection: Connection, job: Job, scheduled_at: datetime) -> datetime | None:
+    """The last occurrence of a job's schedule before the time that a run stands for."""
+    definition = job.definition
+    if not definition.schedule or job.anchored_at is None:
+        return None
+    known = calendars.calendars_named(connection, definition.restrictions.calendars)
+    timetable = definition.timetable(known, job.anchored_at)
+    return timetable.latest_at_or_before(scheduled_at - timedelta(microseconds=1))
+
+
+def rerun(app: Application, run_id: int, requested_by: str = "", from_failure: bool = False) -> Run:
     """Queue the same again: the job as it is defined now, for the same scheduled time, with the same overrides.
 
-    Raises NotFound, and Conflict while the run has not ended.
+    Only this run; ``from_failure``: and after it, in its wave, every run that did not succeed, each once all its
+    parents in that wave have. Raises NotFound, and Conflict while the run has not ended.
     """
     now = app.clock.now()
     with app.database.write() as connection:
@@ -90,17 +111,46 @@ def rerun(app: Application, run_id: int, requested_by: str = "") -> Run:
                 scheduled_at=old.scheduled_at,
                 created_at=now,
                 high_priority=job.definition.high_priority,
+                priority=job.definition.concurrency.priority,
                 requested_by=requested_by,
                 overrides=old.overrides,
+                root_run_id=old.root_run_id or old.id,
                 parent_run_id=old.id,
-                # What a backfill began goes on in its own wave, and beside today's runs.
-                root_run_id=(old.root_run_id or old.id) if old.backfill_id is not None else None,
+                parent_runs=old.parent_runs,
                 backfill_id=old.backfill_id,
-                starts_children=old.starts_children,
+                starts_children=from_failure,
+                in_wave=True,
+                interval_start=old.interval_start,
+                note="with what did not succeed after it" if from_failure else "",
             ),
         )
         run = require_run(connection, new_id)
     app.wake.dispatcher.set()
+    return run
+
+
+def mark_successful(app: Application, run_id: int, note: str = "", by: str = "") -> Run:
+    """Let a run that ended otherwise count as successful: the jobs after it run as if it had been.
+
+    Its state stays what it was; ``note`` says why. Raises NotFound, InvalidDefinition for an endless note, and
+    Conflict for a run that has not ended or counts as successful already.
+    """
+    if len(note) > LONGEST_NOTE:
+        raise InvalidDefinition(f"note has {len(note)} characters; at most {LONGEST_NOTE} are kept.", "note")
+    now = app.clock.now()
+    with app.database.write() as connection:
+        run = require_run(connection, run_id, lock=True)
+        if not run.is_final or run.outcome is Outcome.SUCCESS:
+            why = "counts as successful already" if run.is_final else "has not ended yet"
+            raise Conflict(f"Run {run_id} of job {shown(run.job_name)} {why}.")
+        words = f"marked successful by {by}" if by else "marked successful"
+        words = f"{words}: {note.strip()}" if note.strip() else words
+        runs.overrule(connection, run_id, "; ".join(filter(None, (run.note, words))))
+        has_to_kill = follow(connection, run, Outcome.SUCCESS, now)
+        run = require_run(connection, run_id)
+    app.wake.dispatcher.set()
+    if has_to_kill:
+        app.wake.watcher.set()
     return run
 
 
@@ -118,6 +168,7 @@ def kill_run(app: Application, run_id: int, requested_by: str = "") -> Run:
         message = _killed_by(requested_by)
         # No row is locked on the way: the leader takes attempts before runs, this would be the other way round.
         if runs.end_waiting(connection, [run_id], Reason.KILLED, message, now):
+            follow(connection, run, Outcome.FAILURE, now)
             jobs.disable_exhausted(connection, run.job_id, now)
             backfills.note_end(connection, [run_id], now)
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, or_
 
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Definition
+from chronos_py.model.outputs import parent_variables
 from chronos_py.model.run import (
     FINAL_ATTEMPT_STATES,
     LIVE_ATTEMPT_STATES,
@@ -108,11 +109,15 @@ def find_attempt(connection: Connection, run_id: int, number: int) -> Attempt | 
 
 @dataclass(frozen=True, slots=True)
 class LiveAttempt:
-    """An attempt that has not ended, with its run and the definition it was launched with."""
+    """An attempt that has not ended, with its run and the definition it was launched with.
+
+    ``inherited`` are the variables that its task gets from the outputs of its parents.
+    """
 
     attempt: Attempt
     run: Run
     definition: Definition
+    inherited: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,24 @@ def live_attempts(connection: Connection, pool: str) -> list[LiveAttempt]:
         .order_by(AttemptRow.id)
     ).all()
     runs = runs_by_id(connection, {row.run_id for row in rows})
-    return [LiveAttempt(_attempt(row), runs[row.run_id], read_definition(row.document)) for row in rows]
+    inherited = inherited_variables(connection, runs.values())
+    return [
+        LiveAttempt(_attempt(row), runs[row.run_id], read_definition(row.document), inherited.get(row.run_id, {}))
+        for row in rows
+    ]
+
+
+def inherited_variables(connection: Connection, runs: Iterable[Run]) -> dict[int, dict[str, str]]:
+    """By run, the variables that its task gets from the outputs of its parents."""
+    children = [run for run in runs if run.parent_runs]
+    if not children:
+        return {}
+    parents = runs_by_id(connection, {parent for run in children for parent in run.parent_runs})
+    inherited: dict[int, dict[str, str]] = {run.id: {} for run in children}
+    for run in children:
+        for parent in (parents[each] for each in run.parent_runs if each in parents):
+            inherited[run.id] |= parent_variables(parent.job_name, parent.outputs)
+    return inherited
 
 
 def settled_tasks(connection: Connection, task_names: Sequence[str]) -> list[SettledTask]:
@@ -213,6 +235,8 @@ class Ending:
     node: str = ""
     handle: str = ""
     recovered: bool = False
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    output_warning: str = ""
 
 
 def end_attempt(connection: Connection, attempt_id: int, ending: Ending) -> bool:

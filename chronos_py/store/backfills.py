@@ -174,6 +174,11 @@ def reopen(connection: Connection, backfill_id: int) -> None:
     connection.execute(update(BackfillRow).where(BackfillRow.id == backfill_id).values(finished_at=None))
 
 
+def is_cancelled(connection: Connection, backfill_id: int) -> bool:
+    statement = select(BackfillRow.cancelled_at).where(BackfillRow.id == backfill_id)
+    return connection.execute(statement).scalar_one() is not None
+
+
 def active_runs(connection: Connection, backfill_id: int) -> list[int]:
     """The runs of a backfill whose task was launched and has not ended."""
     return list(

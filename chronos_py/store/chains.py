@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
-from chronos_py.model.chain import is_ready
-from chronos_py.model.run import RunState
-from chronos_py.store.tables import EdgeRow, JobRow, RunRow, WaveMarkRow
+from chronos_py.model.chain import Mark
+from chronos_py.model.run import FINAL_RUN_STATES, Outcome
+from chronos_py.store.tables import EdgeRow, JobRow, RunRow
 
 # Any number will do, as long as all nodes use the same.
 _DEFINITIONS_LOCK = 4400_2016
@@ -68,54 +81,7 @@ def children_of(connection: Connection, job_id: int) -> list[str]:
     )
 
 
-def mark_success(connection: Connection, parent_id: int, run_id: int) -> list[int]:
-    """Mark the edges below a parent that succeeded; the children that are ready now.
-
-    Marks of ready children are consumed: they count from here again. Surplus successes collapse into one mark.
-    """
-    child_ids = _lock_children(connection, parent_id)
-    if not child_ids:
-        return []
-    connection.execute(update(EdgeRow).where(EdgeRow.parent_id == parent_id).values(satisfied_by=run_id))
-    marks: dict[int, list[bool]] = defaultdict(list)
-    rows = connection.execute(select(EdgeRow.child_id, EdgeRow.satisfied_by).where(EdgeRow.child_id.in_(child_ids)))
-    for child_id, satisfied_by in rows:
-        marks[child_id].append(satisfied_by is not None)
-    ready = [child_id for child_id in child_ids if is_ready(marks[child_id])]
-    consume(connection, ready)
-    return ready
-
-
-def mark_success_in_wave(connection: Connection, root_job_id: int, root_run_id: int, parent_id: int) -> list[int]:
-    """Note that a parent succeeded in a wave that goes its own way; the children that are ready in that wave now.
-
-    A child waits for those of its parents that the wave comes by. One that has a run in the wave already, which has
-    not failed, is not ready again.
-    """
-    child_ids = _lock_children(connection, parent_id)
-    known = select(WaveMarkRow.parent_id).where(
-        WaveMarkRow.root_run_id == root_run_id, WaveMarkRow.parent_id == parent_id
-    )
-    if connection.execute(known).first() is None:
-        connection.execute(insert(WaveMarkRow).values(root_run_id=root_run_id, parent_id=parent_id))
-    if not child_ids:
-        return []
-    wave = select(literal(root_job_id, BigInteger).label("id")).cte("wave", recursive=True)
-    wave = wave.union(select(EdgeRow.child_id).join(wave, wave.c.id == EdgeRow.parent_id))
-    marked = select(WaveMarkRow.parent_id).where(WaveMarkRow.root_run_id == root_run_id)
-    still_waited_for = select(EdgeRow.child_id).where(
-        EdgeRow.child_id.in_(child_ids), EdgeRow.parent_id.in_(select(wave.c.id)), EdgeRow.parent_id.not_in(marked)
-    )
-    have_run = select(RunRow.job_id).where(
-        RunRow.root_run_id == root_run_id,
-        RunRow.job_id.in_(child_ids),
-        RunRow.state.not_in([RunState.FAILED, RunState.KILLED, RunState.LOST, RunState.SKIPPED]),
-    )
-    waiting = set(connection.execute(still_waited_for).scalars()) | set(connection.execute(have_run).scalars())
-    return [child_id for child_id in child_ids if child_id not in waiting]
-
-
-def _lock_children(connection: Connection, parent_id: int) -> list[int]:
+def lock_children(connection: Connection, parent_id: int) -> list[int]:
     """The children of a job. Two parents of one child may settle at once: each must see the other's mark."""
     return list(
         connection.execute(
@@ -127,7 +93,98 @@ def _lock_children(connection: Connection, parent_id: int) -> list[int]:
     )
 
 
+def mark(connection: Connection, parent_id: int, run_id: int, succeeded: bool) -> None:
+    """Mark the edges below a parent whose run has ended. Surplus endings collapse into one mark.
+
+    A failure does not take back an earlier success that a child has not run on.
+    """
+    values = {"satisfied_by": run_id, "failed_by": None} if succeeded else {"failed_by": run_id}
+    connection.execute(update(EdgeRow).where(EdgeRow.parent_id == parent_id).values(**values))
+
+
+def latest_marks(connection: Connection, child_ids: Sequence[int]) -> dict[int, list[Mark]]:
+    """What the parents of each child have done since it last ran."""
+    rows = connection.execute(
+        select(EdgeRow.child_id, EdgeRow.satisfied_by, EdgeRow.failed_by)
+        .where(EdgeRow.child_id.in_(child_ids))
+        .order_by(EdgeRow.parent_id)
+    )
+    marks: dict[int, list[Mark]] = {child_id: [] for child_id in child_ids}
+    for child_id, satisfied_by, failed_by in rows:
+        marks[child_id].append(Mark(satisfied_by, failed_by))
+    return marks
+
+
+def marks_at(connection: Connection, child_ids: Sequence[int], scheduled_at: datetime) -> dict[int, list[Mark]]:
+    """What the parents of each child have done for a scheduled time since the child last ran for it."""
+    child_run = aliased(RunRow)
+    last_run = (
+        select(func.max(child_run.id))
+        .where(child_run.job_id == EdgeRow.child_id, child_run.scheduled_at == scheduled_at)
+        .correlate(EdgeRow)
+        .scalar_subquery()
+    )
+    counts = and_(
+        RunRow.job_id == EdgeRow.parent_id,
+        RunRow.scheduled_at == scheduled_at,
+        RunRow.id > func.coalesce(last_run, 0),
+    )
+    return _marks_of(connection, child_ids, counts)
+
+
+def marks_in_wave(
+    connection: Connection, child_ids: Sequence[int], root_job_id: int, root_run_id: int
+) -> dict[int, list[Mark]]:
+    """What the parents of each child have done in a wave; only those parents count that the wave comes by."""
+    wave = select(literal(root_job_id, BigInteger).label("id")).cte("wave", recursive=True)
+    wave = wave.union(select(EdgeRow.child_id).join(wave, wave.c.id == EdgeRow.parent_id))
+    counts = and_(
+        RunRow.job_id == EdgeRow.parent_id,
+        or_(RunRow.root_run_id == root_run_id, RunRow.id == root_run_id),
+    )
+    return _marks_of(connection, child_ids, counts, EdgeRow.parent_id.in_(select(wave.c.id)))
+
+
+def _marks_of(
+    connection: Connection, child_ids: Sequence[int], counts: ColumnElement[bool], *parents: ColumnElement[bool]
+) -> dict[int, list[Mark]]:
+    """A mark for each edge to these children, by the newest success and the newest failure among runs that count."""
+    rows = connection.execute(
+        select(
+            EdgeRow.child_id,
+            EdgeRow.parent_id,
+            func.max(RunRow.id).filter(RunRow.outcome == Outcome.SUCCESS),
+            func.max(RunRow.id).filter(RunRow.outcome == Outcome.FAILURE),
+        )
+        .join_from(EdgeRow, RunRow, counts, isouter=True)
+        .where(EdgeRow.child_id.in_(child_ids), *parents)
+        .group_by(EdgeRow.child_id, EdgeRow.parent_id)
+        .order_by(EdgeRow.child_id, EdgeRow.parent_id)
+    )
+    marks: dict[int, list[Mark]] = {child_id: [] for child_id in child_ids}
+    for child_id, _, success, failure in rows:
+        marks[child_id].append(Mark(success, failure))
+    return marks
+
+
+def outcomes_in_wave(connection: Connection, child_ids: Sequence[int], root_run_id: int) -> dict[int, set[Outcome]]:
+    """How the runs of each of these jobs in a wave stand; NONE stands for one that has not ended."""
+    rows = connection.execute(
+        select(RunRow.job_id, RunRow.outcome).where(
+            RunRow.root_run_id == root_run_id,
+            RunRow.job_id.in_(child_ids),
+            or_(RunRow.outcome != Outcome.NONE, RunRow.state.not_in(sorted(FINAL_RUN_STATES))),
+        )
+    )
+    outcomes: dict[int, set[Outcome]] = {child_id: set() for child_id in child_ids}
+    for job_id, outcome in rows:
+        outcomes[job_id].add(Outcome(outcome))
+    return outcomes
+
+
 def consume(connection: Connection, child_ids: Sequence[int]) -> None:
-    """Forget the successes that children have run on."""
+    """Forget what children have run on."""
     if child_ids:
-        connection.execute(update(EdgeRow).where(EdgeRow.child_id.in_(child_ids)).values(satisfied_by=None))
+        connection.execute(
+            update(EdgeRow).where(EdgeRow.child_id.in_(child_ids)).values(satisfied_by=None, failed_by=None)
+        )

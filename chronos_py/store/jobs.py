@@ -15,7 +15,16 @@ from chronos_py.model.job import Counters, Definition, Job
 from chronos_py.model.labels import Labels
 from chronos_py.model.run import FINAL_RUN_STATES
 from chronos_py.store import labels
-from chronos_py.store.tables import EdgeRow, JobCalendarRow, JobLabelRow, JobRevisionRow, JobRow, RunRow, ScheduleRow
+from chronos_py.store.tables import (
+    EdgeRow,
+    JobCalendarRow,
+    JobLabelRow,
+    JobLimitRow,
+    JobRevisionRow,
+    JobRow,
+    RunRow,
+    ScheduleRow,
+)
 
 # Who pauses a job whose schedule has come to its end.
 EXHAUSTED = "chronos: the schedule is exhausted"
@@ -125,6 +134,7 @@ def _stored_columns(definition: Definition, document: Mapping[str, Any]) -> dict
         "document": dict(document),
         "disabled": definition.disabled,
         "overlap": definition.overlap.value,
+        "max_concurrent": definition.concurrency.most,
     }
 
 
@@ -207,8 +217,9 @@ def count_success(connection: Connection, job_id: int, now: datetime) -> None:
     )
 
 
-def count_error(connection: Connection, job_id: int, now: datetime) -> None:
-    connection.execute(
+def count_error(connection: Connection, job_id: int, now: datetime) -> int:
+    """Count a run that failed for good; how many have in a row."""
+    return connection.execute(
         update(JobRow)
         .where(JobRow.id == job_id)
         .values(
@@ -216,7 +227,8 @@ def count_error(connection: Connection, job_id: int, now: datetime) -> None:
             errors_since_last_success=JobRow.errors_since_last_success + 1,
             last_error=now,
         )
-    )
+        .returning(JobRow.errors_since_last_success)
+    ).scalar_one()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +262,11 @@ def disable_exhausted(connection: Connection, job_id: int, now: datetime) -> boo
     ).first()
     if exhausted is None:
         return False
+    return disable(connection, job_id, EXHAUSTED, now)
+
+
+def disable(connection: Connection, job_id: int, author: str, now: datetime) -> bool:
+    """Disable a job by a revision of its own; False when it is disabled, or deleted, already."""
     current = current_definitions(connection, [job_id])[job_id]
     if current.definition.disabled or current.deleted:
         return False
@@ -260,7 +277,8 @@ def disable_exhausted(connection: Connection, job_id: int, now: datetime) -> boo
         .where(JobRow.id == job_id)
         .values(revision=revision, updated_at=now, disabled=True, document=document)
     )
-    _insert_revision(connection, job_id, revision, document, EXHAUSTED, now)
+    connection.execute(update(ScheduleRow).where(ScheduleRow.job_id == job_id).values(next_due=None, next_run=None))
+    _insert_revision(connection, job_id, revision, document, author, now)
     return True
 
 
@@ -268,6 +286,7 @@ def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
     """Take the job out of every listing; its runs stay readable."""
     connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
     connection.execute(delete(JobCalendarRow).where(JobCalendarRow.job_id == job_id))
+    connection.execute(delete(JobLimitRow).where(JobLimitRow.job_id == job_id))
     connection.execute(delete(JobLabelRow).where(JobLabelRow.job_id == job_id))
     connection.execute(delete(EdgeRow).where((EdgeRow.parent_id == job_id) | (EdgeRow.child_id == job_id)))
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(deleted_at=now))

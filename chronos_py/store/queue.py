@@ -7,10 +7,13 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
+from chronos_py.model.concurrency import Contender, admit
+from chronos_py.model.document import read_definition
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.run import ACTIVE_RUN_STATES, WAITING_RUN_STATES, Reason, Run, RunState
+from chronos_py.store import limits
 from chronos_py.store.runs import run_of, select_runs
-from chronos_py.store.tables import BackfillRow, JobRow, RunRow
+from chronos_py.store.tables import BackfillRow, JobLimitRow, JobRow, RunRow
 
 _WAITING = sorted(WAITING_RUN_STATES)
 _ACTIVE = sorted(ACTIVE_RUN_STATES)
@@ -50,6 +53,13 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
         or_(has_begun, is_queued_before),
         func.coalesce(is_of_same_backfill, False).is_(False),
     )
+    active = aliased(RunRow)
+    going_on = (
+        select(func.count())
+        .where(active.job_id == RunRow.job_id, active.id != RunRow.id, active.state.in_(_ACTIVE))
+        .correlate(RunRow)
+        .scalar_subquery()
+    )
     # A retry has its place in the backfill already.
     open_backfills = [backfill_id for backfill_id, room in rooms.items() if room > 0]
     return and_(
@@ -61,7 +71,12 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
             RunRow.state == RunState.WAITING_RETRY,
         ),
         or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
+        or_(JobRow.max_concurrent.is_(None), JobRow.max_concurrent > going_on),
     )
+
+
+_SHARES_LIMITS = exists().where(JobLimitRow.job_id == RunRow.job_id)
+_ORDER = (RunRow.backfill_id.is_not(None), func.coalesce(RunRow.rank_at, RunRow.scheduled_at), RunRow.id)
 
 
 def has_launchable(connection: Connection, now: datetime) -> bool:
@@ -72,19 +87,72 @@ def has_launchable(connection: Connection, now: datetime) -> bool:
 
 
 def launchable(connection: Connection, now: datetime, limit: int, rooms: dict[int, int]) -> list[Run]:
-    """Waiting runs that may be launched, in the order to do it.
+    """Waiting runs that may be launched, in the order to do it: backfills last, then by their rank.
 
-    High priority first, backfills last, then by scheduled time. Locked; a run that a person is just killing is left
-    out. Of a backfill there may be more than :func:`backfill_rooms` gives it in ``rooms``: the caller counts.
+    Locked; a run that a person is just killing is left out. Of a backfill there may be more than
+    :func:`backfill_rooms` gives it in ``rooms``: the caller counts. Of jobs that share limits only those come that
+    :func:`chronos_py.model.concurrency.admit` lets begin now.
     """
+    may_launch = _may_launch(now, rooms)
+    admitted = _admitted(connection, may_launch, limit)
     rows = connection.execute(
         select_runs()
-        .where(_may_launch(now, rooms))
-        .order_by(RunRow.backfill_id.is_not(None), RunRow.high_priority.desc(), RunRow.scheduled_at, RunRow.id)
+        .where(may_launch, or_(~_SHARES_LIMITS, RunRow.id.in_(admitted)))
+        .order_by(*_ORDER)
         .limit(limit)
         .with_for_update(of=RunRow, skip_locked=True)
     )
     return [run_of(row) for row in rows]
+
+
+def _admitted(connection: Connection, may_launch: ColumnElement[bool], most: int) -> list[int]:
+    """The runs of jobs with limits that may begin now; of each job one at a time."""
+    place = func.row_number().over(partition_by=RunRow.job_id, order_by=_ORDER).label("place")
+    first = (
+        select(RunRow.id, RunRow.job_id, func.coalesce(RunRow.rank_at, RunRow.scheduled_at).label("rank_at"), place)
+        .join(JobRow, JobRow.id == RunRow.job_id)
+        .where(may_launch, _SHARES_LIMITS)
+        .subquery()
+    )
+    heads = connection.execute(
+        select(first.c.id, first.c.job_id, first.c.rank_at, JobRow.document)
+        .join(JobRow, JobRow.id == first.c.job_id)
+        .where(first.c.place == 1)
+    ).all()
+    if not heads:
+        return []
+    going_on = _going_on(connection, [head.job_id for head in heads])
+    contenders = [
+        Contender(
+            head.id,
+            head.job_id,
+            going_on.get(head.job_id, 0),
+            head.rank_at,
+            read_definition(head.document).concurrency,
+        )
+        for head in heads
+    ]
+    return admit(contenders, limits.free_units(connection), most)
+
+
+def count_active(connection: Connection, job_ids: list[int]) -> dict[int, int]:
+    """How many runs of each job have begun and not ended, pending retries included."""
+    rows = connection.execute(
+        select(RunRow.job_id, func.count().label("runs"))
+        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_(_ACTIVE))
+        .group_by(RunRow.job_id)
+    )
+    return {row.job_id: row.runs for row in rows}
+
+
+def _going_on(connection: Connection, job_ids: list[int]) -> dict[int, int]:
+    """How many runs of each job have a task."""
+    rows = connection.execute(
+        select(RunRow.job_id, func.count().label("runs"))
+        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_([RunState.STARTING, RunState.RUNNING]))
+        .group_by(RunRow.job_id)
+    )
+    return {row.job_id: row.runs for row in rows}
 
 
 def next_change(connection: Connection, now: datetime) -> datetime | None:

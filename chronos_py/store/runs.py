@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, case, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from chronos_py.model.concurrency import rank
 from chronos_py.model.overlap import Unfinished
 from chronos_py.model.run import (
     FINAL_RUN_STATES,
     WAITING_RUN_STATES,
+    Outcome,
     Overrides,
     Reason,
     Run,
@@ -55,6 +57,10 @@ class NewRun:
     not_before: datetime | None = None
     start_before: datetime | None = None
     note: str = ""
+    priority: int = 0
+    in_wave: bool = False
+    interval_start: datetime | None = None
+    parent_runs: tuple[int, ...] = ()
 
 
 def _values(run: NewRun) -> dict[str, Any]:
@@ -86,6 +92,10 @@ def _values(run: NewRun) -> dict[str, Any]:
         "backfill_id": run.backfill_id,
         "starts_children": run.starts_children,
         "note": run.note,
+        "rank_at": rank(run.scheduled_at, run.priority, run.high_priority),
+        "in_wave": run.in_wave,
+        "interval_start": run.interval_start,
+        "parent_runs": list(run.parent_runs) or None,
         "created_at": run.created_at,
         "finished_at": run.created_at if run.state is RunState.SKIPPED else None,
     }
@@ -140,6 +150,11 @@ _COLUMNS = (
     RunRow.starts_children,
     RunRow.start_before,
     RunRow.note,
+    RunRow.outcome,
+    RunRow.in_wave,
+    RunRow.interval_start,
+    RunRow.parent_runs,
+    RunRow.outputs,
     RunRow.overrides,
 )
 
@@ -178,6 +193,11 @@ def run_of(row: Row[*tuple[Any, ...]]) -> Run:
         starts_children=row.starts_children,
         start_before=row.start_before,
         note=row.note,
+        outcome=Outcome(row.outcome),
+        in_wave=row.in_wave,
+        interval_start=row.interval_start,
+        parent_runs=tuple(row.parent_runs or ()),
+        outputs=row.outputs or {},
         overrides=Overrides(None if arguments is None else tuple(arguments), stored.get("environment", {})),
     )
 
@@ -281,20 +301,56 @@ def mark_run_running(connection: Connection, run_id: int, now: datetime) -> bool
 
 
 def end_run(
-    connection: Connection, run_id: int, state: RunState, reason: Reason, message: str, now: datetime
+    connection: Connection,
+    run_id: int,
+    state: RunState,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    outcome: Outcome = Outcome.NONE,
 ) -> bool:
     """End a run; False when it has ended already."""
-    return _move(connection, run_id, state, reason=reason.value, message=message, start_before=None, finished_at=now)
+    return _move(
+        connection,
+        run_id,
+        state,
+        reason=reason.value,
+        message=message,
+        start_before=None,
+        finished_at=now,
+        outcome=outcome.value,
+    )
+
+
+def keep_outputs(connection: Connection, run_id: int, outputs: Mapping[str, str], warning: str) -> None:
+    """Keep what the task of a run wrote for its children, and a sentence about what of it could not be taken."""
+    values: dict[str, Any] = {"outputs": dict(outputs)}
+    if warning:
+        values["note"] = case((RunRow.note == "", warning), else_=RunRow.note + "; " + warning)
+    connection.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+
+
+def overrule(connection: Connection, run_id: int, note: str) -> None:
+    """Let a run that ended otherwise count as successful; ``note`` says who said so, and why."""
+    connection.execute(update(RunRow).where(RunRow.id == run_id).values(outcome=Outcome.SUCCESS.value, note=note))
 
 
 def end_waiting(
     connection: Connection, run_ids: Iterable[int], reason: Reason, message: str, now: datetime
 ) -> list[int]:
     """Kill those of these runs of which nothing runs; their ids."""
+    outcome = Outcome.FAILURE if reason is Reason.KILLED else Outcome.NONE
     ended = connection.execute(
         update(RunRow)
         .where(RunRow.id.in_(list(run_ids)), RunRow.state.in_(sorted(WAITING_RUN_STATES)))
-        .values(state=RunState.KILLED.value, reason=reason.value, message=message, start_before=None, finished_at=now)
+        .values(
+            state=RunState.KILLED.value,
+            reason=reason.value,
+            message=message,
+            outcome=outcome.value,
+            start_before=None,
+            finished_at=now,
+        )
         .returning(RunRow.id)
     )
     return list(ended.scalars())

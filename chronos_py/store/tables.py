@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
     true,
 )
@@ -85,6 +86,7 @@ class JobRow(Table):
     document: Mapped[dict[str, Any]]
     disabled: Mapped[bool] = mapped_column(default=False)
     overlap: Mapped[str] = mapped_column(String(20))  # of the document; the dispatcher's query needs it
+    max_concurrent: Mapped[int | None] = mapped_column(BigInteger)
     success_count: Mapped[int] = mapped_column(BigInteger, default=0)
     error_count: Mapped[int] = mapped_column(BigInteger, default=0)
     errors_since_last_success: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -137,13 +139,14 @@ class ScheduleRow(Table):
 
 
 class EdgeRow(Table):
-    """parent -> child. ``satisfied_by`` is the parent's run that succeeded since the child last ran."""
+    """parent -> child. The parent's last run that succeeded, and the one that failed, since the child last ran."""
 
     __tablename__ = "edges"
 
     parent_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
     child_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False, index=True)
     satisfied_by: Mapped[int | None] = mapped_column(BigInteger)
+    failed_by: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class RunRow(Table):
@@ -208,6 +211,12 @@ class RunRow(Table):
     backfill_id: Mapped[int | None] = mapped_column(BigInteger)
     starts_children: Mapped[bool] = mapped_column(default=True, server_default=true())
     note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    rank_at: Mapped[datetime | None]  # its place in the queue; NULL: its scheduled time
+    outcome: Mapped[str] = mapped_column(String(10), default="", server_default=text("''"))  # as children see it
+    in_wave: Mapped[bool] = mapped_column(default=False, server_default=false())
+    interval_start: Mapped[datetime | None]
+    parent_runs: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    outputs: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -304,13 +313,26 @@ class BackfillRow(Table):
     finished_at: Mapped[datetime | None]  # NULL while runs of it have not ended
 
 
-class WaveMarkRow(Table):
-    """In the wave that ``root_run_id`` began, ``parent_id`` has succeeded, as far as its children care."""
+class LimitRow(Table):
+    """A named limit that jobs share: so many units may be taken at once."""
 
-    __tablename__ = "wave_marks"
+    __tablename__ = "limits"
 
-    root_run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    parent_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    units: Mapped[int] = mapped_column(BigInteger)
+    description: Mapped[str] = mapped_column(Text, default="")
+    author: Mapped[str] = mapped_column(String(200), default="")
+    updated_at: Mapped[datetime]
+
+
+class JobLimitRow(Table):
+    """How many units of a named limit a run of a job takes."""
+
+    __tablename__ = "job_limits"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, autoincrement=False)
+    limit_name: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
+    units: Mapped[int] = mapped_column(BigInteger)
 
 
 class LeadershipRow(Table):

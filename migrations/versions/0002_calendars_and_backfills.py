@@ -58,13 +58,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("finished_at IS NULL"),
         postgresql_where=sa.text("finished_at IS NULL"),
     )
-    op.create_table(
-        "wave_marks",
-        sa.Column("root_run_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("parent_id", identity, autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(["parent_id"], ["jobs.id"], name=op.f("fk_wave_marks_parent_id_jobs")),
-        sa.PrimaryKeyConstraint("root_run_id", "parent_id", name=op.f("pk_wave_marks")),
-    )
     op.add_column("schedules", sa.Column("next_run", instant, nullable=True))
     op.execute("UPDATE schedules SET next_run = next_due")
     op.add_column("attempts", sa.Column("kill_message", sa.Text(), server_default=sa.text("''"), nullable=False))

@@ -222,7 +222,7 @@ def test_a_failed_wave_can_be_run_again_and_goes_on(leader: Leader) -> None:
     leader.turn()
     end_what_runs(leader, 1)
     assert view(leader, started).state == "failed"
-    runs.rerun(leader.application, leader.runs("extract")[0].id)
+    runs.rerun(leader.application, leader.runs("extract")[0].id, from_failure=True)
     work_off(leader)
     assert [run.scheduled_at for run in leader.runs("load")] == [may(20)]
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, select
 
+from chronos_py.model.chain import is_ready
 from chronos_py.store import chains, jobs
 from chronos_py.store.database import Database
 from chronos_py.store.tables import EdgeRow
@@ -25,18 +26,28 @@ def marks(connection: Connection, child_id: int) -> dict[int, int | None]:
     return {row.parent_id: row.satisfied_by for row in rows}
 
 
+def mark_success(connection: Connection, parent_id: int, run_id: int) -> list[int]:
+    """Mark the success of a parent; the children that are ready now, and whose marks are consumed."""
+    child_ids = chains.lock_children(connection, parent_id)
+    chains.mark(connection, parent_id, run_id, succeeded=True)
+    marks = chains.latest_marks(connection, child_ids)
+    ready = [child_id for child_id in child_ids if is_ready(marks[child_id])]
+    chains.consume(connection, ready)
+    return ready
+
+
 def test_a_child_is_ready_when_its_last_parent_succeeds(database: Database) -> None:
     with database.write() as connection:
         a, b, child = add_jobs(connection, "a", "b", "child")
         chains.set_parents(connection, child, [a, b, a])
-        assert chains.mark_success(connection, a, 1) == []
-        assert chains.mark_success(connection, a, 2) == [], "surplus successes collapse into one mark"
+        assert mark_success(connection, a, 1) == []
+        assert mark_success(connection, a, 2) == [], "surplus successes collapse into one mark"
         assert marks(connection, child) == {a: 2, b: None}
-        assert chains.mark_success(connection, b, 3) == [child]
+        assert mark_success(connection, b, 3) == [child]
         assert marks(connection, child) == {a: None, b: None}, "they count from here again"
-        assert chains.mark_success(connection, b, 4) == []
-        assert chains.mark_success(connection, a, 5) == [child]
-        assert chains.mark_success(connection, child, 6) == []
+        assert mark_success(connection, b, 4) == []
+        assert mark_success(connection, a, 5) == [child]
+        assert mark_success(connection, child, 6) == []
 
 
 def test_one_parent_makes_several_children_ready(database: Database) -> None:
@@ -45,22 +56,22 @@ def test_one_parent_makes_several_children_ready(database: Database) -> None:
         for child in children:
             chains.set_parents(connection, child, [parent])
         chains.set_parents(connection, children[1], [parent, other])
-        assert chains.mark_success(connection, parent, 1) == [children[0], children[2]]
-        assert chains.mark_success(connection, other, 2) == [children[1]]
-        assert chains.mark_success(connection, parent, 3) == [children[0], children[2]]
+        assert mark_success(connection, parent, 1) == [children[0], children[2]]
+        assert mark_success(connection, other, 2) == [children[1]]
+        assert mark_success(connection, parent, 3) == [children[0], children[2]]
 
 
 def test_edges_that_stay_keep_their_mark(database: Database) -> None:
     with database.write() as connection:
         a, b, c, child = add_jobs(connection, "a", "b", "c", "child")
         chains.set_parents(connection, child, [a, b])
-        chains.mark_success(connection, a, 1)
+        mark_success(connection, a, 1)
         chains.set_parents(connection, child, [a, c])
         assert marks(connection, child) == {a: 1, c: None}
-        assert chains.mark_success(connection, c, 2) == [child]
+        assert mark_success(connection, c, 2) == [child]
         chains.set_parents(connection, child, [])
         assert marks(connection, child) == {}
-        assert chains.mark_success(connection, a, 3) == []
+        assert mark_success(connection, a, 3) == []
 
 
 def test_looking_at_edges(database: Database) -> None:
@@ -88,7 +99,7 @@ def test_a_child_of_parents_that_end_at_once_is_ready_once(database_url: str, da
             together.wait(WAIT)
             with own[number].write() as connection:
                 jobs.count_success(connection, parents[number], NOW)
-                ready += len(chains.mark_success(connection, parents[number], run_id))
+                ready += len(mark_success(connection, parents[number], run_id))
             together.wait(WAIT)
         return ready
 
@@ -107,10 +118,10 @@ def test_the_second_parent_waits_for_the_first_and_sees_its_mark(database_url: s
 
     def settle_b() -> list[int]:
         with other.write() as connection:
-            return chains.mark_success(connection, b, 2)
+            return mark_success(connection, b, 2)
 
     with database.write() as connection:
-        assert chains.mark_success(connection, a, 1) == []
+        assert mark_success(connection, a, 1) == []
         ready = in_background(settle_b)
         assert not ready.done()
     assert ready.result(WAIT) == [child]
@@ -140,7 +151,7 @@ def test_a_random_net_counts_right(database: Database) -> None:
                     if marked[child] == above:
                         expected.append(child)
                         marked[child].clear()
-            ready = chains.mark_success(connection, parent, run_id)
+            ready = mark_success(connection, parent, run_id)
             assert ready == expected
             seen.update(ready)
     assert len(seen) == len(parents), "every child was ready some time"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronos_py.model.chain import find_cycle, is_ready
+from chronos_py.model.chain import Mark, TriggerRule, find_cycle, is_ready
 from chronos_py.model.outcome import judge
 from chronos_py.model.overlap import Overlap, Unfinished, decide_overlap
-from chronos_py.model.retry import next_attempt_at
+from chronos_py.model.retry import LONGEST_DELAY, RetryPolicy, next_attempt_at
 from chronos_py.model.run import (
     ATTEMPT_TRANSITIONS,
     FINAL_ATTEMPT_STATES,
@@ -46,12 +46,13 @@ def test_every_state_is_reached_from_queued_and_ends() -> None:
 
 @given(made=st.integers(1, 20), retries=st.integers(0, 20))
 def test_a_run_is_tried_once_and_then_as_often_as_retries_says(made: int, retries: int) -> None:
-    at = next_attempt_at(made, retries, timedelta(seconds=60), Reason.EXIT, NOW)
+    at = next_attempt_at(RetryPolicy(retries), made, Reason.EXIT, 1, "task", NOW)
     assert at == (NOW + timedelta(seconds=60) if made <= retries else None)
 
 
 def test_what_a_person_killed_is_not_tried_again() -> None:
-    assert next_attempt_at(1, 5, timedelta(0), Reason.KILLED, NOW) is None
+    for reason in (Reason.KILLED, Reason.DELETED, Reason.REPLACED, Reason.CANCELLED):
+        assert next_attempt_at(RetryPolicy(5), 1, reason, None, "task", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -100,10 +101,60 @@ def test_a_chain_of_any_length_has_no_cycle() -> None:
     assert find_cycle(parents, "49999") is None
 
 
-def test_a_child_is_ready_when_every_parent_is_marked() -> None:
-    assert is_ready([True, True])
-    assert not is_ready([True, False])
-    assert not is_ready([])
+@pytest.mark.parametrize(
+    ("rule", "ready"),
+    [
+        (TriggerRule.ALL_SUCCESS, {"ss"}),
+        (TriggerRule.ALL_DONE, {"ss", "sf", "fs", "ff"}),
+        (TriggerRule.ANY_SUCCESS, {"ss", "sf", "fs", "s-", "-s"}),
+        (TriggerRule.ANY_FAILURE, {"ff", "sf", "fs", "f-", "-f"}),
+    ],
+)
+def test_the_trigger_rules(rule: TriggerRule, ready: set[str]) -> None:
+    marks = {"s": Mark(success=1), "f": Mark(failure=2), "-": Mark()}
+    for first in marks:
+        for second in marks:
+            assert is_ready([marks[first], marks[second]], rule) is (first + second in ready), first + second
+    assert not is_ready([], rule)
+    assert is_ready([Mark(1, 2)], rule), "it succeeded and failed since"
+
+
+def test_the_wait_before_a_retry_grows_to_its_longest() -> None:
+    policy = RetryPolicy(9, timedelta(seconds=10), factor=2, longest=timedelta(seconds=35))
+    assert [policy.wait_after(made, "task").total_seconds() for made in (1, 2, 3, 4)] == [10, 20, 35, 35]
+    assert RetryPolicy(9, timedelta(days=300), factor=1000).wait_after(9999, "task") == LONGEST_DELAY
+
+
+@given(made=st.integers(1, 10_000), factor=st.floats(1, 1000), jitter=st.floats(0, 1), name=st.text())
+def test_jitter_only_adds_and_is_always_the_same(made: int, factor: float, jitter: float, name: str) -> None:
+    plain = RetryPolicy(1, timedelta(seconds=60), factor)
+    policy = RetryPolicy(1, timedelta(seconds=60), factor, jitter=jitter)
+    wait = policy.wait_after(made, name)
+    assert plain.wait_after(made, name) <= wait <= min(plain.wait_after(made, name) * (1 + jitter), LONGEST_DELAY)
+    assert wait == policy.wait_after(made, name)
+
+
+@pytest.mark.parametrize(
+    ("on", "never_on", "reason", "exit_code", "allowed"),
+    [
+        ((), (), Reason.EXIT, 3, True),
+        ((75,), (), Reason.EXIT, 75, True),
+        ((75,), (), Reason.EXIT, 3, False),
+        ((75, "timeout"), (), Reason.TIMEOUT, 137, True),
+        (("failed",), (), Reason.MEMORY, 137, True),
+        (("failed",), (), Reason.LOST, None, False),
+        (("lost", "launch_error"), (), Reason.LAUNCH_ERROR, None, True),
+        ((), (2, "memory"), Reason.EXIT, 2, False),
+        ((), (2, "memory"), Reason.MEMORY, 137, False),
+        ((), (2,), Reason.LOST, None, True),
+        (("failed",), (2,), Reason.EXIT, 2, False),
+    ],
+)
+def test_what_is_tried_again(
+    on: tuple[int | str, ...], never_on: tuple[int | str, ...], reason: Reason, exit_code: int | None, allowed: bool
+) -> None:
+    policy = RetryPolicy(on=frozenset(on), never_on=frozenset(never_on))
+    assert policy.allows(reason, exit_code) is allowed
 
 
 def test_exit_zero_is_success_and_anything_else_says_why() -> None:

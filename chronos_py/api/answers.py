@@ -81,6 +81,10 @@ def run_document(run: Run) -> dict[str, Any]:
         "parentRun": run.parent_run_id,
         "backfill": run.backfill_id,
         "note": run.note,
+        "outcome": run.outcome.value,
+        "startsChildren": run.starts_children,
+        "intervalStart": instant(run.interval_start),
+        "outputs": dict(run.outputs),
         "startBefore": instant(run.start_before) if run.state is RunState.QUEUED else None,
         "overrides": {
             "arguments": None if arguments is None else list(arguments),

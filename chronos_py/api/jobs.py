@@ -84,9 +84,16 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.post("/jobs/<name>/runs")
     def run_job(name: str) -> Response:
         body = optional_json_object()
-        refuse_unknown_fields(body, ("arguments", "environment", "scheduledTime"))
+        refuse_unknown_fields(body, ("arguments", "environment", "scheduledTime", "withChildren"))
         return run_accepted(
-            runs.run_now(app, name, overrides_fields(body), person(), time_field(body, "scheduledTime"))
+            runs.run_now(
+                app,
+                name,
+                overrides_fields(body),
+                person(),
+                time_field(body, "scheduledTime"),
+                with_children=Reader(body).boolean("withChildren", True),
+            )
         )
 
 

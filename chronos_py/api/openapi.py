@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chronos_py import __version__
 from chronos_py.api import schemas
+from chronos_py.api.openapi_limits import limit_paths
 from chronos_py.api.openapi_time import time_paths
 from chronos_py.api.operations import (
     CURSOR,
@@ -183,6 +184,19 @@ def _run_paths() -> dict[str, Schema]:
                 "Run the same again, for the same scheduled time and with the same overrides",
                 accepted(),
                 RUN_ID,
+                body=schemas.RERUN,
+                body_required=False,
+                refusals=("400", "404", "409"),
+            )
+        },
+        "/api/runs/{run_id}/mark-successful": {
+            "post": operation(
+                "markSuccessful",
+                "Let a run that ended otherwise count as successful: the jobs after it run",
+                {"200": answer("The run", reference("Run"))},
+                RUN_ID,
+                body=schemas.MARK,
+                body_required=False,
                 refusals=("400", "404", "409"),
             )
         },
@@ -232,6 +246,6 @@ def describe() -> Schema:
             "version": __version__,
             "description": "Jobs, runs and logs of a distributed scheduler. Errors are problem documents (RFC 9457).",
         },
-        "paths": {**_job_paths(), **_run_paths(), **time_paths(), **_other_paths()},
+        "paths": {**_job_paths(), **_run_paths(), **time_paths(), **limit_paths(), **_other_paths()},
         "components": {"schemas": schemas.components()},
     }

@@ -13,9 +13,12 @@ from chronos_py.api.requests import (
     integer_argument,
     limit_argument,
     optional_integer_argument,
+    optional_json_object,
     person,
+    refuse_unknown_fields,
     states_argument,
 )
+from chronos_py.model.reader import Reader
 from chronos_py.services import Application, logs, runs
 
 _RUN = f"/runs/<int(max={LARGEST}):run_id>"
@@ -41,7 +44,15 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
     @routes.post(f"{_RUN}/rerun")
     def rerun(run_id: int) -> Response:
-        return run_accepted(runs.rerun(app, run_id, person()))
+        body = optional_json_object()
+        refuse_unknown_fields(body, ("fromFailure",))
+        return run_accepted(runs.rerun(app, run_id, person(), Reader(body).boolean("fromFailure", False)))
+
+    @routes.post(f"{_RUN}/mark-successful")
+    def mark_successful(run_id: int) -> Response:
+        body = optional_json_object()
+        refuse_unknown_fields(body, ("note",))
+        return jsonify(run_document(runs.mark_successful(app, run_id, Reader(body).text("note"), person())))
 
     @routes.get(f"{_RUN}/logs")
     def get_logs(run_id: int) -> Response:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chronos_py.model.chain import DependencyMode, TriggerRule
 from chronos_py.model.document import DEFAULTS, NAME_LENGTH
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.restrictions import WHEN, OnBlockedDay
-from chronos_py.model.run import AttemptState, Reason, RunState, Trigger
+from chronos_py.model.run import AttemptState, Outcome, Reason, RunState, Trigger
 from chronos_py.model.schedule.catch_up import CatchUp
 from chronos_py.services.backfills import MOST_PARALLEL
 from chronos_py.services.schedules import MOST
@@ -22,6 +23,8 @@ TIME: Schema = {"type": "string", "format": "date-time"}
 TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 TEXTS: Schema = {"type": "array", "items": TEXT}
+WHOLE_OR_NULL: Schema = {"type": ["integer", "null"]}
+_SIGNS: Schema = {"type": "array", "items": {"oneOf": [WHOLE, TEXT]}}
 DURATION: Schema = {
     "type": ["number", "string", "null"],
     "description": "Seconds as a number, or an ISO 8601 duration such as PT90S.",
@@ -45,6 +48,10 @@ def always(properties: Schema) -> Schema:
 
 def _words(meaning: str, schema: Schema) -> Schema:
     return {**schema, "description": meaning}
+
+
+def _pair_of_units() -> Schema:
+    return {"type": "object", "required": ["name"], "properties": {"name": TEXT, "units": {**WHOLE, "minimum": 1}}}
 
 
 def _pair(key: str) -> Schema:
@@ -107,17 +114,37 @@ _FIELDS: Schema = {
     ),
     "disabled": YES_OR_NO,
     "retries": _words("Tries after the first one.", {"type": "integer", "minimum": 0, "maximum": 10_000}),
+    "dependencyMode": _words(
+        "Whether runs of its parents since it last ran count, or those for the same scheduled time.",
+        {"enum": [mode.value for mode in DependencyMode]},
+    ),
+    "triggerRule": _words("What it waits for.", {"enum": [rule.value for rule in TriggerRule]}),
     "retryDelay": DURATION,
+    "retryBackoff": _words(
+        "A factor, or an object of factor, maximum and jitter (a share of the delay).",
+        {"type": ["number", "object", "null"]},
+    ),
+    "retryOn": _words("Only what ends so is tried again: exit codes and words.", _SIGNS),
+    "noRetryOn": _words("What ends so is not tried again.", _SIGNS),
+    "disableAfterFailures": _words("So many failed runs in a row pause the job.", WHOLE_OR_NULL),
     "overlap": {"enum": [policy.value for policy in Overlap]},
     "catchUp": {"enum": [mode.value for mode in CatchUp]},
     "catchUpLimit": {"type": "integer", "minimum": 1, "maximum": 10_000},
     "startDeadline": _words("An occurrence later than this is skipped. " + DURATION["description"], DURATION),
     "timeout": DURATION,
+    "startupTimeout": _words("How long its launch may take. " + DURATION["description"], DURATION),
     "cpuTimeLimit": DURATION,
     "gracePeriod": DURATION,
     "cpus": {"type": "number", "exclusiveMinimum": 0},
     "mem": _words("Mebibytes.", {"type": "number", "exclusiveMinimum": 0}),
     "disk": _words("Mebibytes.", {"type": "number", "exclusiveMinimum": 0}),
+    "maxConcurrent": _words("At most so many runs at a time, where overlap allows several.", WHOLE_OR_NULL),
+    "concurrencyLimits": _words(
+        "Limits that it shares with other jobs: names, or objects of a name and the units a run takes.",
+        {"type": "array", "items": {"oneOf": [TEXT, _pair_of_units()]}},
+    ),
+    "priority": _words("Goes before runs that wait so many minutes longer.", WHOLE),
+    "weight": _words("Its share where a limit is short.", {"type": "number", "exclusiveMinimum": 0}),
     "highPriority": YES_OR_NO,
     "softError": YES_OR_NO,
     "runAsUser": TEXT,
@@ -180,6 +207,13 @@ def _run_fields() -> Schema:
         "parentRun": {"type": ["integer", "null"]},
         "backfill": _words("The backfill that it belongs to.", {"type": ["integer", "null"]}),
         "note": _words("What was special when it was made, such as a run that it waited for.", TEXT),
+        "outcome": _words(
+            "What its children see: a soft error, and a failure that was marked successful, is a success.",
+            {"enum": [outcome.value for outcome in Outcome]},
+        ),
+        "startsChildren": YES_OR_NO,
+        "intervalStart": _words("With scheduledTime the time whose data it is for.", TIME_OR_NULL),
+        "outputs": _words("What its task wrote for its children.", {"type": "object", "additionalProperties": TEXT}),
         "startBefore": _words("While it is queued: when it is skipped instead (startDeadline).", TIME_OR_NULL),
         "overrides": always(
             {
@@ -220,8 +254,14 @@ OVERRIDES = nothing_else(
         "arguments": {"type": ["array", "null"], "items": TEXT},
         "environment": {"type": ["object", "null"], "additionalProperties": TEXT},
         "scheduledTime": TIME_OR_NULL,
+        "withChildren": _words("Whether the jobs after it run too.", {"type": ["boolean", "null"], "default": True}),
     }
 )
+RERUN = nothing_else(
+    {"fromFailure": _words("Also what did not succeed after it in its wave.", {"type": ["boolean", "null"]})}
+)
+MARK = nothing_else({"note": _words("Why.", TEXT_OR_NULL)})
+LIMIT_REQUEST = nothing_else({"units": {**WHOLE, "minimum": 1}, "description": TEXT_OR_NULL}, "units")
 PREVIEW = nothing_else(
     {
         "schedule": TEXT,
@@ -346,6 +386,17 @@ def components() -> dict[str, Schema]:
         ),
         "Backfill": always(_backfill_fields()),
         "BackfillPage": always({"backfills": {"type": "array", "items": reference("Backfill")}, "next": following}),
+        "Limit": always(
+            {
+                "name": TEXT,
+                "units": WHOLE,
+                "taken": _words("By runs that have a task now.", COUNT),
+                "description": TEXT,
+                "author": TEXT,
+                "updatedAt": TIME,
+                "jobs": TEXTS,
+            }
+        ),
         "Calendar": always(_calendar_fields()),
         "RunPage": always({"runs": {"type": "array", "items": reference("Run")}, "next": following}),
         "Attempt": always(_attempt_fields()),

@@ -7,7 +7,7 @@ import sys
 import click
 
 from chronos_py import __version__
-from chronos_py.cli import backfills, database, jobs, runs, schedules, server
+from chronos_py.cli import backfills, database, jobs, limits, runs, schedules, server
 from chronos_py.errors import ChronosError
 
 
@@ -26,6 +26,9 @@ for command in (
     runs.runs,
     runs.run,
     runs.kill,
+    runs.rerun,
+    runs.mark_successful,
+    limits.limit,
     runs.logs,
     backfills.backfill,
     backfills.backfills,

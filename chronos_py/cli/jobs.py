@@ -128,11 +128,21 @@ def delete(client: Client, name: str, children: str) -> None:
 @click.argument("name")
 @click.option("--argument", "arguments", multiple=True, help="An argument for this run; may be repeated.")
 @click.option("-e", "--environment", multiple=True, metavar="NAME=VALUE", help="A variable for this run.")
+@click.option("--time", "scheduled", default=None, metavar="TIME", help="The time it stands for.  [default: now]")
+@click.option("--without-children", is_flag=True, help="Do not run the jobs after it.")
 @click.option("--wait", is_flag=True, help="Wait for its end; exit 1 unless it succeeds.")
 @with_server
-def run_now(client: Client, name: str, arguments: tuple[str, ...], environment: tuple[str, ...], wait: bool) -> None:
+def run_now(
+    client: Client,
+    name: str,
+    arguments: tuple[str, ...],
+    environment: tuple[str, ...],
+    scheduled: str | None,
+    without_children: bool,
+    wait: bool,
+) -> None:
     """Run a job now."""
-    body: dict[str, Any] = {}
+    body: dict[str, Any] = {"scheduledTime": scheduled, "withChildren": not without_children}
     if arguments:
         body["arguments"] = list(arguments)
     if environment:

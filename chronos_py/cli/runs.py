@@ -89,6 +89,26 @@ def run(client: Client, run_id: int, output: str) -> None:
 
 @click.command()
 @click.argument("run_id", type=int)
+@click.option("--from-failure", is_flag=True, help="Also what did not succeed after it in its wave.")
+@with_server
+def rerun(client: Client, run_id: int, from_failure: bool) -> None:
+    """Run the same again, for the same scheduled time."""
+    found = client.ask("POST", f"/api/runs/{run_id}/rerun", body={"fromFailure": from_failure})
+    click.echo(f"{found['job']}: run {found['id']} {found['state']}")
+
+
+@click.command("mark-successful")
+@click.argument("run_id", type=int)
+@click.option("--note", default="", help="Why.")
+@with_server
+def mark_successful(client: Client, run_id: int, note: str) -> None:
+    """Let a run that ended otherwise count as successful: the jobs after it run."""
+    found = client.ask("POST", f"/api/runs/{run_id}/mark-successful", body={"note": note})
+    click.echo(f"{found['job']}: run {found['id']} {found['state']}, {found['note']}")
+
+
+@click.command()
+@click.argument("run_id", type=int)
 @with_server
 def kill(client: Client, run_id: int) -> None:
     """Kill a run."""

@@ -98,7 +98,7 @@ def test_list_filters_and_pages(client: Client) -> None:
         ("cursor=first", 'cursor is "first"'),
         ("cursor=0", 'cursor is "0"'),
         ("limit=501", 'limit is "501"'),
-        ("status=failed", 'There is no query parameter "status" here; known: backfill, cursor, limit, state.'),
+        ("status=failed", 'There is no query parameter "status" here; known: '),
     ],
 )
 def test_unknown_query_values_are_named(client: Client, query: str, words: str) -> None:

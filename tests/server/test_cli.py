@@ -19,7 +19,11 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 PASSWORD = "s:cr@t"
 PASSWORD_IN_URL = "s%3Acr%40t"
-TWO_TRIES = "echo begin $CHRONOS_ATTEMPT; sleep 0.5; echo end $CHRONOS_ATTEMPT; [ $CHRONOS_ATTEMPT -ge 2 ]"
+# Its first try does not end before somebody follows it.
+TWO_TRIES = (
+    "echo begin $CHRONOS_ATTEMPT; until [ -e {followed} ]; do sleep 0.1; done;"
+    " echo end $CHRONOS_ATTEMPT; [ $CHRONOS_ATTEMPT -ge 2 ]"
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +80,23 @@ def test_the_wrong_password_is_refused_and_not_repeated(server: ServerProcess) -
     assert "guess" not in line
 
 
-def test_following_goes_through_all_tries_to_the_end_of_the_run(ask: Command, tmp_path: Path) -> None:
-    define(ask, tmp_path, name="second_try", command=TWO_TRIES, retries=3, retryDelay=0.5)
+def test_following_goes_through_all_tries_to_the_end_of_the_run(
+    server: ServerProcess, ask: Command, tmp_path: Path
+) -> None:
+    sign = tmp_path / "followed"
+    define(ask, tmp_path, name="second_try", command=TWO_TRIES.format(followed=sign), retries=3, retryDelay=0.5)
     run = run_id_of(ask("job", "run", "second_try"))
-    followed = ask("logs", "-f", run)
-    assert followed.returncode == 0, followed.stderr
-    assert followed.stdout == "begin 1\nend 1\nbegin 2\nend 2\n"
-    assert followed.stderr == "--- try 2\n"
+    follower = subprocess.Popen(
+        [CHRONOS, "logs", "-f", run, "--server", server.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "begin 1\n"
+    sign.touch()
+    output, errors = follower.communicate(timeout=60)
+    assert (follower.returncode, output, errors) == (0, "end 1\nbegin 2\nend 2\n", "--- try 2\n")
     assert json.loads(ask("run", run, "-o", "json").stdout)["state"] == "succeeded"
     assert ask("logs", run).stdout == "begin 2\nend 2\n"
     assert ask("logs", run, "--attempt", "1").stdout == "begin 1\nend 1\n"

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from sqlalchemy.orm import aliased
 
 from chronos_py.model.concurrency import Contender, admit
-from chronos_py.model.document import read_definition
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.run import ACTIVE_RUN_STATES, WAITING_RUN_STATES, Reason, Run, RunState
 from chronos_py.store import limits
+from chronos_py.store.jobs import current_definitions
 from chronos_py.store.runs import run_of, select_runs
 from chronos_py.store.tables import BackfillRow, JobLimitRow, JobRow, RunRow
 
@@ -106,32 +106,29 @@ def launchable(connection: Connection, now: datetime, limit: int, rooms: dict[in
 
 
 def _admitted(connection: Connection, may_launch: ColumnElement[bool], most: int) -> list[int]:
-    """The runs of jobs with limits that may begin now; of each job one at a time."""
+    """The runs of jobs with limits that may begin now."""
     place = func.row_number().over(partition_by=RunRow.job_id, order_by=_ORDER).label("place")
+    rank_at = func.coalesce(RunRow.rank_at, RunRow.scheduled_at).label("rank_at")
     first = (
-        select(RunRow.id, RunRow.job_id, func.coalesce(RunRow.rank_at, RunRow.scheduled_at).label("rank_at"), place)
+        select(RunRow.id, RunRow.job_id, rank_at, place)
         .join(JobRow, JobRow.id == RunRow.job_id)
         .where(may_launch, _SHARES_LIMITS)
         .subquery()
     )
-    heads = connection.execute(
-        select(first.c.id, first.c.job_id, first.c.rank_at, JobRow.document)
-        .join(JobRow, JobRow.id == first.c.job_id)
-        .where(first.c.place == 1)
-    ).all()
-    if not heads:
+    waiting: dict[int, list[tuple[int, datetime]]] = {}
+    heads = select(first.c.job_id, first.c.id, first.c.rank_at).where(first.c.place <= most)
+    for job_id, run_id, rank in connection.execute(heads.order_by(first.c.job_id, first.c.place)):
+        waiting.setdefault(job_id, []).append((run_id, rank))
+    if not waiting:
         return []
-    going_on = _going_on(connection, [head.job_id for head in heads])
-    contenders = [
-        Contender(
-            head.id,
-            head.job_id,
-            going_on.get(head.job_id, 0),
-            head.rank_at,
-            read_definition(head.document).concurrency,
-        )
-        for head in heads
-    ]
+    going_on = _going_on(connection, list(waiting))
+    definitions = current_definitions(connection, waiting)
+    contenders = []
+    for job_id, queued in waiting.items():
+        definition = definitions[job_id].definition
+        ids = [run_id for run_id, _ in queued]
+        together = ids if definition.overlap is Overlap.ALLOW else ids[:1]
+        contenders.append(Contender(together, going_on.get(job_id, 0), queued[0][1], definition.concurrency))
     return admit(contenders, limits.free_units(connection), most)
 
 

@@ -95,7 +95,11 @@ def run_document(run: Run) -> dict[str, Any]:
 
 def run_detail_document(detail: RunDetail) -> dict[str, Any]:
     """A run with its attempts, first to last."""
-    return {**run_document(detail.run), "attempts": [attempt_document(attempt) for attempt in detail.attempts]}
+    return {
+        **run_document(detail.run),
+        "waitsFor": detail.waits_for,
+        "attempts": [attempt_document(attempt) for attempt in detail.attempts],
+    }
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:

@@ -382,7 +382,11 @@ def components() -> dict[str, Schema]:
         "JobPage": always({"jobs": {"type": "array", "items": reference("Job")}, "next": following}),
         "Run": always(_run_fields()),
         "RunDetail": always(
-            {**_run_fields(), "attempts": {"type": "array", "items": reference("Attempt")}},
+            {
+                **_run_fields(),
+                "waitsFor": _words("While it waits: for what, in words.", TEXT),
+                "attempts": {"type": "array", "items": reference("Attempt")},
+            },
         ),
         "Backfill": always(_backfill_fields()),
         "BackfillPage": always({"backfills": {"type": "array", "items": reference("Backfill")}, "next": following}),

@@ -15,6 +15,7 @@ from chronos_py.model.run import Attempt, Outcome, Overrides, Reason, Run, RunSt
 from chronos_py.services.application import Application
 from chronos_py.services.following import follow
 from chronos_py.services.jobs import end_unfinished, require_job
+from chronos_py.services.waiting import what_it_waits_for
 from chronos_py.store import attempts, backfills, calendars, chains, jobs, runs
 from chronos_py.store.runs import NewRun
 
@@ -23,10 +24,11 @@ LONGEST_NOTE = 1000
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with its attempts, first to last."""
+    """A run with its attempts, first to last, and what it waits for ("" when it does not)."""
 
     run: Run
     attempts: Sequence[Attempt]
+    waits_for: str = ""
 
 
 def run_now(
@@ -196,7 +198,8 @@ def _killed_by(person: str) -> str:
 def get_run(app: Application, run_id: int) -> RunDetail:
     """A run with its attempts. Raises NotFound."""
     with app.database.read() as connection:
-        return RunDetail(require_run(connection, run_id), attempts.attempts_of(connection, run_id))
+        run, tries = require_run(connection, run_id), attempts.attempts_of(connection, run_id)
+    return RunDetail(run, tries, what_it_waits_for(app, run))
 
 
 def list_runs(

@@ -240,3 +240,26 @@ def test_limits_are_kept_while_jobs_share_them(leader: Leader) -> None:
     for name, units in (("a b", 1), ("db", 0)):
         with pytest.raises(InvalidDefinition):
             limits.set_limit(app, name, units)
+
+
+def waits_for(leader: Leader, name: str) -> str:
+    return runs.get_run(leader.application, leader.runs(name)[-1].id).waits_for
+
+
+def test_what_waits_says_for_what(leader: Leader) -> None:
+    app = leader.application
+    limits.set_limit(app, "db", 1)
+    leader.define("first", concurrencyLimits=["db"], retryDelay=60)
+    leader.define("second", concurrencyLimits=["db"])
+    leader.define("many", overlap="allow", maxConcurrent=1)
+    for name in ("first", "second", "many", "first", "many"):
+        runs.run_now(app, name)
+    rounds(leader)
+    assert waits_for(leader, "second") == "limit db: 1 of 1 are taken"
+    assert waits_for(leader, "first") == "run #1 of this job to end (overlap: forbid-queue-one)"
+    assert waits_for(leader, "many") == "one of the 1 runs of this job to end (maxConcurrent: 1)"
+    leader.end(leader.runs("first")[0], 1)
+    assert runs.get_run(app, 1).waits_for == "its next try at 2026-06-01 09:01:00 UTC"
+    rounds(leader)
+    leader.end(leader.runs("second")[0])
+    assert runs.get_run(app, leader.runs("second")[0].id).waits_for == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from chronos_py.api import backfills, calendars, cluster, docs, jobs, limits, runs, schedules
+from chronos_py.api import backfills, calendars, cluster, docs, jobs, limits, revisions, runs, schedules
 from chronos_py.api.answers import problem
 from chronos_py.api.requests import refuse_unknown_parameters
 from chronos_py.services import Application
@@ -18,7 +18,7 @@ def blueprint(app: Application) -> Blueprint:
     """Everything under /api."""
     routes = Blueprint("api", __name__)
     routes.before_request(refuse_unknown_parameters)
-    for part in (jobs, runs, schedules, calendars, backfills, limits, cluster, docs):
+    for part in (jobs, revisions, runs, schedules, calendars, backfills, limits, cluster, docs):
         part.add_routes(routes, app)
     return routes
 

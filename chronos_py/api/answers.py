@@ -57,6 +57,13 @@ def whole_job_document(summary: JobSummary) -> dict[str, Any]:
     return {**job_document(summary), "children": list(summary.children)}
 
 
+def tagged_job(summary: JobSummary) -> Response:
+    """A job on its own, with its revision as ETag."""
+    answer = jsonify(whole_job_document(summary))
+    answer.headers["ETag"] = f'"{summary.job.revision}"'
+    return answer
+
+
 def run_document(run: Run) -> dict[str, Any]:
     """A run; ``notBefore`` only while it waits for that time."""
     arguments = run.overrides.arguments

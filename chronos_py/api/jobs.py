@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from chronos_py.api.answers import job_document, run_accepted, whole_job_document
+from chronos_py.api.answers import job_document, run_accepted, tagged_job
 from chronos_py.api.requests import (
     choice_argument,
     expected_revision,
@@ -22,7 +22,7 @@ from chronos_py.api.requests import (
 from chronos_py.api.schemas import KEPT_BY_SERVER
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.document import check_name
-from chronos_py.model.job import Job, Kind
+from chronos_py.model.job import Kind
 from chronos_py.model.labels import read_label
 from chronos_py.model.reader import Reader, shown
 from chronos_py.services import Application, jobs, runs
@@ -60,20 +60,19 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
     @routes.get("/jobs/<name>")
     def get_job(name: str) -> Response:
-        summary = jobs.get_job(app, name)
-        return _tagged(summary.job, whole_job_document(summary))
+        return tagged_job(jobs.get_job(app, name))
 
     @routes.put("/jobs/<name>")
     def put_job(name: str) -> Response:
         job, is_new = jobs.save_job(app, _document(name), person(), expected_revision())
-        answer = _tagged(job, whole_job_document(jobs.view_job(app, job)))
+        answer = tagged_job(jobs.view_job(app, job))
         answer.status_code = 201 if is_new else 200
         return answer
 
     @routes.patch("/jobs/<name>")
     def patch_job(name: str) -> Response:
         job = jobs.patch_job(app, name, _without_kept(json_object()), person(), expected_revision())
-        return _tagged(job, whole_job_document(jobs.view_job(app, job)))
+        return tagged_job(jobs.view_job(app, job))
 
     @routes.delete("/jobs/<name>")
     def delete_job(name: str) -> Response:
@@ -111,9 +110,3 @@ def _document(name: str) -> dict[str, Any]:
             f"name is {shown(document['name'])} but the address says {shown(name)}; make them agree.", "name"
         )
     return document
-
-
-def _tagged(job: Job, document: dict[str, Any]) -> Response:
-    answer = jsonify(document)
-    answer.headers["ETag"] = f'"{job.revision}"'
-    return answer

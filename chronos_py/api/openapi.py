@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chronos_py import __version__
 from chronos_py.api import schemas
+from chronos_py.api.openapi_definitions import definition_paths
 from chronos_py.api.openapi_limits import limit_paths
 from chronos_py.api.openapi_time import time_paths
 from chronos_py.api.operations import (
@@ -97,11 +98,11 @@ def _job_paths() -> dict[str, Schema]:
             ),
             "patch": operation(
                 "patchJob",
-                "Change fields of a job (JSON merge patch; null takes a field back to its default)",
+                "Change fields of a job (JSON merge patch; null takes a field back to its default), or its name",
                 {"200": _job_answer("Changed")},
                 *(NAME, IF_MATCH),
                 body={"type": "object"},
-                refusals=("400", "404", "412"),
+                refusals=("400", "404", "409", "412"),
             ),
             "delete": operation(
                 "deleteJob",
@@ -246,6 +247,13 @@ def describe() -> Schema:
             "version": __version__,
             "description": "Jobs, runs and logs of a distributed scheduler. Errors are problem documents (RFC 9457).",
         },
-        "paths": {**_job_paths(), **_run_paths(), **time_paths(), **limit_paths(), **_other_paths()},
+        "paths": {
+            **_job_paths(),
+            **definition_paths(),
+            **_run_paths(),
+            **time_paths(),
+            **limit_paths(),
+            **_other_paths(),
+        },
         "components": {"schemas": schemas.components()},
     }

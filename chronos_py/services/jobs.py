@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from chronos_py.model.restrictions import WHEN
 from chronos_py.model.run import Outcome, Reason, RunState, Trigger
 from chronos_py.services.application import Application
 from chronos_py.services.following import follow
+from chronos_py.services.renaming import rename_job
 from chronos_py.services.scheduling import schedule_job
 from chronos_py.store import attempts, backfills, chains, jobs, limits, runs
 
@@ -123,20 +124,21 @@ def save_job(
     author: str = "",
     if_revision: int | None = None,
     counters: Counters | None = None,
+    note: str = "",
 ) -> tuple[Job, bool]:
     """Create a job or replace its definition; the job, and whether it is new.
 
     ``if_revision`` is the revision that the author saw (0: none, the job must be new); Outdated when it is
-    another one by now. ``counters`` overwrites the job's, which otherwise stay. Saving a document that says the
-    same changes nothing. Raises InvalidDefinition.
+    another one by now. ``counters`` overwrites the job's, which otherwise stay. ``note`` says in its history why.
+    Saving a document that says the same changes nothing. Raises InvalidDefinition.
     """
     now = app.clock.now()
     definition = read_definition(document)
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = jobs.find_job(connection, definition.name, lock=True)
-        _check_revision(definition.name, job, if_revision)
-        _store(connection, job, definition, document, author, now)
+        check_revision(definition.name, job, if_revision)
+        store_definition(connection, job, definition, document, author, now, note)
         saved = require_job(connection, definition.name)
         if counters is not None:
             jobs.set_counters(connection, saved.id, counters)
@@ -161,7 +163,7 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
         chains.lock_definitions(connection)
         for name in order:
             before = jobs.find_job(connection, name, lock=True)
-            _store(connection, before, definitions[name], by_name[name], author, now)
+            store_definition(connection, before, definitions[name], by_name[name], author, now)
             after = require_job(connection, name)
             saved.append((after, _change(before, after)))
     app.wake.all()
@@ -184,17 +186,39 @@ def _change(before: Job | None, after: Job) -> Change:
 def patch_job(
     app: Application, name: str, changes: Mapping[str, Any], author: str = "", if_revision: int | None = None
 ) -> Job:
-    """Change some fields of a job; null takes a field back to its default (RFC 7396). Raises NotFound too."""
+    """Change some fields of a job; null takes a field back to its default (RFC 7396).
+
+    Another ``name`` renames the job. Raises InvalidDefinition, NotFound, Outdated, and Conflict for a name that is
+    taken.
+    """
+    return _change_job(app, name, lambda job: _merge(job.document, changes), author, if_revision)
+
+
+def replace_job(
+    app: Application, name: str, document: Mapping[str, Any], author: str = "", if_revision: int | None = None
+) -> Job:
+    """Replace the definition of a job that exists; another ``name`` in it renames the job. Raises as patch_job."""
+    return _change_job(app, name, lambda _: dict(document), author, if_revision)
+
+
+def _change_job(
+    app: Application,
+    name: str,
+    new_document: Callable[[Job], dict[str, Any]],
+    author: str,
+    if_revision: int | None,
+) -> Job:
     now = app.clock.now()
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = require_job(connection, name, lock=True)
-        _check_revision(name, job, if_revision)
-        document = _merge(job.document, changes)
-        if document.get("name") != name:
-            raise InvalidDefinition(f"name is {shown(document.get('name'))}; a job cannot be renamed yet.", "name")
-        _store(connection, job, read_definition(document), document, author, now)
-        saved = require_job(connection, name)
+        check_revision(name, job, if_revision)
+        document = new_document(job)
+        definition = read_definition(document)
+        if definition.name != name:
+            job = rename_job(connection, job, definition.name, author, now)
+        store_definition(connection, job, definition, document, author, now)
+        saved = require_job(connection, definition.name)
     app.wake.all()
     return saved
 
@@ -213,7 +237,8 @@ def _merge(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _check_revision(name: str, job: Job | None, if_revision: int | None) -> None:
+def check_revision(name: str, job: Job | None, if_revision: int | None) -> None:
+    """Raises Outdated unless the job is at that revision; see :func:`save_job`."""
     if if_revision is None:
         return
     if job is None and if_revision != 0:
@@ -223,24 +248,33 @@ def _check_revision(name: str, job: Job | None, if_revision: int | None) -> None
         raise Outdated(f"Job {shown(name)} {reason} (revision {job.revision}); load it again and repeat your change.")
 
 
-def _store(
+def store_definition(
     connection: Connection,
     job: Job | None,
     definition: Definition,
     document: Mapping[str, Any],
     author: str,
     now: datetime,
+    note: str = "",
+    catch_up: bool = False,
 ) -> None:
-    parents = _resolve_parents(connection, definition)
+    """Create ``job`` (None), or bring it to a definition of the same name; one that says the same changes nothing.
+
+    The transaction has locked the definitions and the job. ``note`` says why, in the history; ``catch_up`` is for a
+    job that is resumed, see :func:`chronos_py.services.scheduling.schedule_job`. Raises InvalidDefinition.
+    """
     if job is not None and complete(job.document) == complete(document):
         return
+    keeps_parents = job is not None and job.definition.parents == definition.parents
+    parents = [] if keeps_parents else _resolve_parents(connection, definition)
     if job is None:
-        job_id = jobs.insert_job(connection, definition, document, author, now)
+        job_id = jobs.insert_job(connection, definition, document, author, now, note)
     else:
         job_id = job.id
-        jobs.update_job(connection, job, definition, document, author, now)
-    chains.set_parents(connection, job_id, [parent.id for parent in parents])
-    schedule_job(connection, job_id, definition, None if job is None else job.definition, now)
+        jobs.update_job(connection, job, definition, document, author, now, note)
+    if not keeps_parents:
+        chains.set_parents(connection, job_id, [parent.id for parent in parents])
+    schedule_job(connection, job_id, definition, job, now, catch_up)
     _share_limits(connection, job_id, definition)
     if definition.disabled and not (job is not None and job.definition.disabled):
         skip_waiting(connection, job_id, now)
@@ -306,7 +340,7 @@ def delete_job(
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = require_job(connection, name, lock=True)
-        _check_revision(name, job, if_revision)
+        check_revision(name, job, if_revision)
         names = chains.children_of(connection, job.id)
         if names and children == "refuse":
             raise Conflict(
@@ -316,7 +350,7 @@ def delete_job(
         for child_name in names:
             child = require_job(connection, child_name, lock=True)
             document = _without_parent(child, job, children)
-            _store(connection, child, read_definition(document), document, author, now)
+            store_definition(connection, child, read_definition(document), document, author, now)
         end_unfinished(connection, job.id, Reason.DELETED, "killed: the job was deleted", now)
         jobs.mark_deleted(connection, job.id, now)
     app.wake.all()

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from chronos_py.errors import InvalidDefinition
-from chronos_py.model.job import Definition
+from chronos_py.model.job import Definition, Job
 from chronos_py.model.reader import shown
 from chronos_py.model.restrictions import OnBlockedDay
 from chronos_py.model.schedule import Schedule, parse_schedule
 from chronos_py.model.schedule.calendar import Calendar
 from chronos_py.model.schedule.catch_up import first_times, next_times
+from chronos_py.services.pauses import begins_anew, note_pause
 from chronos_py.store import calendars, jobs
 from chronos_py.store.jobs import StoredSchedule
 
@@ -23,15 +24,30 @@ MOST_MOVED_PER_WEEK = 7 * 24
 
 
 def schedule_job(
-    connection: Connection, job_id: int, definition: Definition, before: Definition | None, now: datetime
+    connection: Connection,
+    job_id: int,
+    definition: Definition,
+    before: Job | None,
+    now: datetime,
+    catch_up: bool = False,
 ) -> None:
-    """Write when a job is due; ``before`` is the definition that it had. Raises InvalidDefinition."""
+    """Write when a job is due; ``before`` is the job as it was. Raises InvalidDefinition.
+
+    ``catch_up`` lets a job that is resumed treat what came while it was paused as missed; otherwise that is skipped.
+    """
     names = definition.restrictions.calendars if definition.schedule else ()
     known = calendars.calendars_named(connection, names)
     require_calendars(definition, known)
     calendars.set_job_calendars(connection, job_id, names)
     previous = jobs.find_schedule(connection, job_id)
-    jobs.put_schedule(connection, _next_schedule(job_id, definition, before, previous, known, now), job_id)
+    resumed_at = now
+    if previous is not None and before is not None:
+        began = note_pause(connection, before, definition, previous, now, catch_up)
+        resumed_at = began if catch_up and began is not None else now
+    following = _next_schedule(
+        job_id, definition, None if before is None else before.definition, previous, known, now, resumed_at
+    )
+    jobs.put_schedule(connection, following, job_id)
 
 
 def reschedule(connection: Connection, name: str, now: datetime) -> None:
@@ -52,11 +68,12 @@ def _next_schedule(
     previous: StoredSchedule | None,
     known: Mapping[str, Calendar],
     now: datetime,
+    resumed_at: datetime,
 ) -> StoredSchedule | None:
     """The schedule row of a definition. An unchanged schedule keeps its place: saving a job is no reason to run it.
 
-    What came while a job was paused is not owed when it is resumed; a schedule of so many repetitions that has run
-    none, or all of them, begins anew then.
+    A job that is resumed owes what comes after ``resumed_at``; a schedule of so many repetitions that has run none,
+    or all of them, begins anew then. A new name may move a schedule with an H.
     """
     if not definition.schedule:
         return None
@@ -72,12 +89,21 @@ def _next_schedule(
         if definition.disabled:
             return replace(previous, next_due=None, next_run=None)
         if not (before is not None and before.disabled):
-            return _found_anew(previous, timetable, now) if is_restricted_anew else previous
-        if timetable.repetitions is None or previous.repetitions_left not in (0, timetable.repetitions):
-            due, run = next_times(timetable, now)
+            is_moved = is_restricted_anew or (before is not None and _is_moved_by_name(before, definition))
+            return _found_anew(previous, timetable, now) if is_moved else previous
+        if not begins_anew(definition, previous):
+            due, run = next_times(timetable, min(now, resumed_at))
             return replace(previous, next_due=due, next_run=run)
     due, run = (None, None) if definition.disabled else first_times(definition.timetable(known, now), now)
     return StoredSchedule(job_id, *written, now, due, run, timetable.repetitions)
+
+
+def _is_moved_by_name(before: Definition, definition: Definition) -> bool:
+    """Whether the two have other occurrences although their schedules read the same: H is drawn from the name."""
+    if before.name == definition.name:
+        return False
+    old, new = (parse_schedule(each.schedule, each.schedule_time_zone, each.name) for each in (before, definition))
+    return old != new
 
 
 def _found_anew(previous: StoredSchedule, timetable: Schedule, now: datetime) -> StoredSchedule:

@@ -84,9 +84,10 @@ def find_job(connection: Connection, name: str, lock: bool = False) -> Job | Non
     return None if row is None else _job(row)
 
 
-def find_jobs(connection: Connection, names: Sequence[str]) -> dict[str, Job]:
-    """The jobs of those names that exist, by name."""
-    rows = connection.execute(_live_jobs().where(JobRow.name.in_(names)))
+def find_jobs(connection: Connection, names: Sequence[str], lock: bool = False) -> dict[str, Job]:
+    """The jobs of those names that exist, by name. ``lock`` is that of :func:`find_job`, in the order of ids."""
+    statement = _live_jobs().where(JobRow.name.in_(names))
+    rows = connection.execute(statement.order_by(JobRow.id).with_for_update(of=JobRow) if lock else statement)
     return {job.name: job for job in map(_job, rows)}
 
 

@@ -154,10 +154,14 @@ def _skipped(
         reason = f"it could only start {late} s late, more than the job allows (catchUp, startDeadline)"
     elif policy.mode is CatchUp.ALL:
         reason = (
-            f"missed while no leader could launch, and only the latest {policy.limit} are caught up (catchUpLimit)"
+            "missed while no leader could launch or the job was paused,"
+            f" and only the latest {policy.limit} are caught up (catchUpLimit)"
         )
     else:
-        reason = "missed while no leader could launch; the latest occurrence runs in its place (catchUp: one)"
+        reason = (
+            "missed while no leader could launch or the job was paused;"
+            " the latest occurrence runs in its place (catchUp: one)"
+        )
     is_restricted = isinstance(schedule, FilteredSchedule)
     first = (schedule.next_after(next_due - _INSTANT) or next_due) if is_restricted else next_due
     return Skipped(first, last, schedule.count_between(first, last), f"skipped: {reason}")

@@ -20,6 +20,14 @@ def read_lines(text: str) -> list[str]:
     return [line.strip() for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
 
 
+def read_text(form: Mapping[str, str], field: str) -> str:
+    """A field without the blanks around it. Raises InvalidDefinition for what no database could keep."""
+    text = form.get(field, "").strip()
+    if "\0" in text:
+        raise InvalidDefinition(f"{field} contains a NUL character; take it out.", field)
+    return text
+
+
 def read_names(text: str) -> list[str]:
     """Names on lines of their own or between commas."""
     return [name.strip() for line in read_lines(text) for name in line.split(",") if name.strip()]

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from chronos_py.model.run import FINAL_RUN_STATES, Run, RunState, Trigger
+from chronos_py.model.outputs import parent_variables
+from chronos_py.model.run import FINAL_RUN_STATES, Outcome, Reason, Run, RunState, Trigger
 from chronos_py.model.schedule.calendar import WEEKDAYS
 from chronos_py.services.schedules import describe_definition
 
@@ -31,7 +32,14 @@ SIGNS: Mapping[str, str] = {
     "fresh": "○",
     "ready": "✓",
 }
-_RUN = re.compile(r"run #(\d+)")
+_LINKED = re.compile(r"\b(?P<kind>run|backfill) #(?P<number>\d+)")
+# How a try ended, where neither its state nor its exit code says it.
+REASONS: Mapping[Reason, str] = {
+    Reason.MEMORY: "out of memory",
+    Reason.CPU_TIME: "out of CPU time",
+    Reason.TIMEOUT: "timeout",
+    Reason.LAUNCH_ERROR: "not launched",
+}
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -146,7 +154,31 @@ def why(run: Run) -> Markup:
 
 def note(run: Run) -> Markup:
     """What was special when a run was made, with links to the runs that it names."""
-    return Markup(_RUN.sub(r'run <a href="/runs/\1">#\1</a>', str(escape(run.note))))
+    return linked(run.note)
+
+
+def linked(text: str) -> Markup:
+    """A sentence with links to the runs and backfills that it names."""
+    pattern = r'\g<kind> <a href="/\g<kind>s/\g<number>">#\g<number></a>'
+    return Markup(_LINKED.sub(pattern, str(escape(text))))
+
+
+def overruled(run: Run) -> str:
+    """Why a run that did not succeed counts as successful for the jobs after it, "" where it does not."""
+    if run.outcome is not Outcome.SUCCESS or run.state is RunState.SUCCEEDED:
+        return ""
+    is_marked = any(part.startswith("marked successful") for part in run.note.split("; "))
+    return "marked successful" if is_marked else "soft error"
+
+
+def cause(reason: Reason) -> str:
+    """How a try ended, in a word or two; "" where its state or exit code says it."""
+    return REASONS.get(reason, "")
+
+
+def child_variable(job_name: str, key: str) -> str:
+    """The name under which the children of a job find an output."""
+    return next(iter(parent_variables(job_name, {key: ""})))
 
 
 def tally(counts: Mapping[RunState, int]) -> str:
@@ -184,6 +216,10 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "trigger": trigger,
     "why": why,
     "note": note,
+    "linked": linked,
+    "overruled": overruled,
+    "cause": cause,
+    "child_variable": child_variable,
     "megabytes": megabytes,
     "segment": segment,
     "describe": describe_definition,

@@ -28,7 +28,7 @@ def test_from_the_form_to_success(visit: Page) -> None:
     expect(visit.get_by_role("status")).to_contain_text("running")
     expect(output).to_contain_text("line 3")
     expect(visit.get_by_role("status")).to_contain_text("succeeded")
-    expect(visit.get_by_role("button", name="Run again")).to_be_visible()
+    expect(visit.get_by_role("button", name="Run again", exact=True)).to_be_visible()
 
 
 def test_a_running_job_is_killed_by_a_button(visit: Page, server: ServerProcess) -> None:

@@ -19,7 +19,7 @@ function showLocalTimes(root) {
 // A live part is fetched again with its page and put in the place of the old one, unless somebody works in it.
 async function refresh(part, tag) {
   const busy = document.hidden || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-  if (busy) return tag;
+  if (busy || part.querySelector("details.ask[open]")) return tag;
   const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {} });
   if (!answer.ok) return tag;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -1,0 +1,174 @@
+"""The page of a run: what it waits for, how it ended and what counts, and the ways to go on after a failure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chronos_py.model.run import Outcome, Run, RunState, Trigger
+from chronos_py.services import Application, jobs, limits, runs
+from chronos_py.store import runs as stored
+from tests.cluster.server import wait_for
+from tests.server.client import Client
+
+EVIL = "<b onclick=alert(1)>'\""
+
+
+def define(application: Application, name: str, **fields: Any) -> None:
+    jobs.save_job(application, {"name": name, "command": "true", **fields})
+
+
+def killed(application: Application, name: str) -> Run:
+    """A run that ended without success."""
+    return runs.kill_run(application, runs.run_now(application, name).id)
+
+
+def newest(application: Application, name: str) -> Run:
+    return runs.list_runs(application, name)[0]
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its markup."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page))
+
+
+def test_run_again_is_this_run_only(client: Client, application: Application) -> None:
+    define(application, "first")
+    define(application, "second", parents=["first"])
+    old = killed(application, "first")
+    page = client.get(f"/runs/{old.id}").text
+    assert "Run again</button>" in page
+    assert "everything after it in its wave that did not succeed" in page
+    answer = client.post(f"/runs/{old.id}/rerun")
+    again = newest(application, "first")
+    assert (answer.status_code, answer.location) == (303, f"/runs/{again.id}")
+    assert (again.trigger, again.starts_children) == (Trigger.RERUN, False)
+
+
+def test_run_again_from_here_takes_what_follows_along(client: Client, application: Application) -> None:
+    define(application, "first")
+    old = killed(application, "first")
+    answer = client.post(f"/runs/{old.id}/rerun", data={"from": "failure"})
+    again = newest(application, "first")
+    assert answer.location == f"/runs/{again.id}"
+    assert (again.starts_children, again.in_wave, again.root_run_id) == (True, True, old.id)
+    page = text_of(client.get(answer.location).text)
+    assert f"began with run #{old.id}" in page
+    assert "with what did not succeed after it" in page
+
+
+def test_a_waiting_run_offers_only_to_kill_it_and_says_what_it_waits_for(
+    client: Client, application: Application
+) -> None:
+    limits.set_limit(application, "warehouse", 1)
+    define(application, "job", concurrencyLimits=["warehouse"])
+    page = client.get(f"/runs/{runs.run_now(application, 'job').id}").text
+    assert "Waits for its turn at warehouse." in page
+    assert "Kill</button>" in page
+    for words in ("Run again", "Mark successful"):
+        assert words not in page
+
+
+def test_what_it_waits_for_links_to_the_run(client: Client, application: Application) -> None:
+    define(application, "job")
+    first, second = runs.run_now(application, "job"), runs.run_now(application, "job")
+    assert f'run <a href="/runs/{first.id}">#{first.id}</a>' in client.get(f"/runs/{second.id}").text
+
+
+def test_an_overruled_failure_is_shown_as_what_it_is(client: Client, application: Application) -> None:
+    define(application, "first")
+    define(application, "second", parents=["first"])
+    run = killed(application, "first")
+    answer = client.post(f"/runs/{run.id}/mark-successful", data={"note": f"  seen by {EVIL} "})
+    assert (answer.status_code, answer.location) == (303, f"/runs/{run.id}")
+    ended = runs.get_run(application, run.id).run
+    assert (ended.state, ended.outcome) == (RunState.KILLED, Outcome.SUCCESS)
+    page = client.get(answer.location).text
+    assert "marked successful" in text_of(page)
+    assert "killed</span>" in page
+    assert "Mark successful" not in page
+    assert EVIL not in page
+    assert "seen by &lt;b onclick" in page
+    child = newest(application, "second")
+    assert f'run <a href="/runs/{run.id}">#{run.id}</a>' in client.get(f"/runs/{child.id}").text
+    assert "marked successful" in client.get("/runs").text
+    assert "marked successful" in client.get("/jobs/first").text
+
+
+@pytest.mark.parametrize(("note", "words"), [("x" * 1001, "at most 1000 are kept"), ("a\0b", "NUL character")])
+def test_a_note_that_cannot_be_kept_comes_back(
+    client: Client, application: Application, note: str, words: str
+) -> None:
+    define(application, "job")
+    run = killed(application, "job")
+    answer = client.post(f"/runs/{run.id}/mark-successful", data={"note": note})
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert '<details class="ask" open>' in answer.text
+    assert note.replace("\0", "") in answer.text.replace("\0", "")
+    assert runs.get_run(application, run.id).run.outcome is Outcome.FAILURE
+
+
+@pytest.mark.parametrize("action", ["rerun", "mark-successful"])
+def test_a_run_that_goes_on_is_left_alone(client: Client, application: Application, action: str) -> None:
+    define(application, "job")
+    run = runs.run_now(application, "job")
+    answer = client.post(f"/runs/{run.id}/{action}")
+    assert answer.status_code == 409
+    assert "has not ended yet" in answer.text
+    assert client.post(f"/runs/99999/{action}").status_code == 404
+
+
+def test_outputs_are_a_table_that_tells_how_children_find_them(client: Client, application: Application) -> None:
+    define(application, "load data")
+    run = runs.run_now(application, "load data")
+    with application.database.write() as connection:
+        stored.keep_outputs(connection, run.id, {"ROWS": "17", "note": EVIL}, "")
+    page = client.get(f"/runs/{run.id}").text
+    assert "CHRONOS_PARENT_LOAD_DATA_ROWS" in page
+    assert EVIL not in page
+    assert re.search(r"<code>ROWS</code></th><td>17</td>", page)
+
+
+def test_the_time_whose_data_it_is_for(client: Client, application: Application) -> None:
+    define(application, "hourly", schedule="0 * * * *")
+    run = runs.run_now(application, "hourly", scheduled_at=datetime(2096, 5, 4, 12, tzinfo=UTC))
+    page = text_of(client.get(f"/runs/{run.id}").text)
+    assert "Data from2096-05-04 11:00:00 UTC to 2096-05-04 12:00:00 UTC" in page
+
+
+def test_a_chain_is_finished_from_its_failure(leading_client: Client) -> None:
+    client = leading_client
+    form = {"kind": "manual", "retries": "0"}
+    command = 'test -e "$CHRONOS_SHARED_DIR/mended" && echo ROWS=3 > "$CHRONOS_OUTPUT_FILE"'
+    client.post("/jobs/new", data={**form, "name": "load", "command": command, "softError": ""})
+    client.post("/jobs/new", data={**form, "name": "soft", "command": "exit 3", "softError": "on"})
+    after = {"kind": "dependency", "parents": "load\nsoft", "retries": "0"}
+    child = 'echo "got $CHRONOS_PARENT_LOAD_ROWS"'
+    client.post("/jobs/new", data={**after, "name": "report", "command": child})
+    run_id = client.post("/jobs/load/run").location.rsplit("/", 1)[1]
+
+    def state_of(wanted: object) -> str:
+        return str(client.get(f"/api/runs/{wanted}").json["state"])
+
+    wait_for("the load to fail", lambda: state_of(run_id) == "failed")
+    page = text_of(client.get(f"/runs/{run_id}").text)
+    assert "exited with code 1" in page
+    soft_id = client.post("/jobs/soft/run").location.rsplit("/", 1)[1]
+    wait_for("the soft failure", lambda: state_of(soft_id) == "failed")
+    page = text_of(client.get(f"/runs/{soft_id}").text)
+    assert "the jobs after it run even when it fails (soft error)" in page
+    client.post("/jobs/new", data={**form, "name": "mend", "command": 'touch "$CHRONOS_SHARED_DIR/mended"'})
+    mend_id = client.post("/jobs/mend/run").location.rsplit("/", 1)[1]
+    wait_for("the mending", lambda: state_of(mend_id) == "succeeded")
+    again_id = client.post(f"/runs/{run_id}/rerun", data={"from": "failure"}).location.rsplit("/", 1)[1]
+    wait_for("the load to succeed", lambda: state_of(again_id) == "succeeded")
+    assert "CHRONOS_PARENT_LOAD_ROWS" in client.get(f"/runs/{again_id}").text
+    report_id = wait_for("the report", lambda: client.get("/api/jobs/report/runs").json["runs"])[0]["id"]
+    wait_for("the report to succeed", lambda: state_of(report_id) == "succeeded")
+    page = client.get(f"/runs/{report_id}").text
+    assert "got 3" in page
+    assert f'began with run <a href="/runs/{run_id}">#{run_id}</a>' in page

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as Answer
 
-from chronos_py.errors import InvalidDefinition, Outdated
+from chronos_py.errors import Conflict, InvalidDefinition, Outdated
 from chronos_py.services import Application, calendars, jobs
 from chronos_py.services.schedules import FIELDS, Preview, preview_schedule
 from chronos_py.web.answers import html, number, person
@@ -74,14 +74,17 @@ def _save(app: Application, base: Mapping[str, Any], revision: int, name: str | 
     """Save what the form says; on any error the form again, with everything that was typed."""
     try:
         document = read_form(request.form, base)
-        if name is not None:
-            document["name"] = name
-        job, _ = jobs.save_job(app, document, person(), revision)
+        if name is None:
+            job, _ = jobs.save_job(app, document, person(), revision)
+        else:
+            job = jobs.replace_job(app, name, document, person(), revision)
     except InvalidDefinition as error:
         field, sentence = explain(error, request.form)
         return _form(app, request.form, name, 400, sentence, field)
     except Outdated as error:
         return _form(app, request.form, name, 412, error, "" if name else "name")
+    except Conflict as error:
+        return _form(app, request.form, name, 409, error, "name")
     return redirect(address(job.name), 303)
 
 

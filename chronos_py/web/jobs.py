@@ -10,10 +10,12 @@ from werkzeug.wrappers import Response as Redirect
 
 from chronos_py.model.document import complete
 from chronos_py.model.job import last_outcome
-from chronos_py.services import Application, backfills, jobs, runs
+from chronos_py.services import Application, backfills, jobs, revisions, runs, selections
 from chronos_py.services.jobs import Children, JobSummary
 from chronos_py.services.schedules import upcoming
-from chronos_py.web.answers import page, person
+from chronos_py.services.selections import Selection
+from chronos_py.web.answers import html, page, person
+from chronos_py.web.filters import find_jobs, read_filter, wrong_label
 
 PAGE = 50
 HISTORY = 25
@@ -37,13 +39,19 @@ def state_of(summary: JobSummary) -> str:
 def add_routes(routes: Blueprint, app: Application) -> None:
     @routes.get("/")
     def list_jobs() -> Response:
-        text, after = request.args.get("q", ""), request.args.get("after", "")
-        shown = request.args.get("show", "")
-        disabled = {"paused": True, "active": False}.get(shown)
-        found = jobs.list_jobs(app, text, disabled, after, PAGE + 1)
-        following = found[PAGE - 1].job.name if len(found) > PAGE else None
-        rows = [(summary, state_of(summary)) for summary in found[:PAGE]]
-        return page("jobs.html", rows=rows, text=text, shown=shown, after=after, following=following)
+        shown, after = read_filter(request.args), request.args.get("after", "")
+        wrong, error = wrong_label(shown) or ("", None)
+        found = [] if error else find_jobs(app, shown, after, PAGE + 1)
+        values = {
+            "rows": [(summary, state_of(summary)) for summary in found[:PAGE]],
+            "shown": shown,
+            "labels": [label for label in shown.labels if label != wrong],
+            "wrong": wrong,
+            "error": error,
+            "after": after,
+            "following": found[PAGE - 1].job.name if len(found) > PAGE else None,
+        }
+        return html(render_template("jobs.html", **values), 400) if error else page("jobs.html", **values)
 
     @routes.get("/jobs/<name>")
     def show_job(name: str) -> Response:
@@ -58,6 +66,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
             runs=runs.list_runs(app, name, limit=HISTORY),
             backfills=backfills.list_backfills(app, name, limit=BACKFILLS),
             document=document,
+            pause=revisions.pause_of(app, summary.job),
         )
 
     @routes.post("/jobs/<name>/run")
@@ -67,12 +76,12 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
     @routes.post("/jobs/<name>/pause")
     def pause(name: str) -> Redirect:
-        jobs.patch_job(app, name, {"disabled": True}, person())
+        selections.pause_jobs(app, Selection((name,)), person())
         return redirect(address(name), 303)
 
     @routes.post("/jobs/<name>/resume")
     def resume(name: str) -> Redirect:
-        jobs.patch_job(app, name, {"disabled": False}, person())
+        selections.resume_jobs(app, Selection((name,)), person(), "catchUp" in request.form)
         return redirect(address(name), 303)
 
     @routes.get("/jobs/<name>/delete")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from chronos_py import __version__
-from chronos_py.cli import backfills, database, jobs, limits, runs, schedules, server
+from chronos_py.cli import backfills, database, definitions, jobs, limits, runs, schedules, server
 from chronos_py.errors import ChronosError
 
 
@@ -35,6 +35,8 @@ for command in (
     backfills.cancel_backfill,
 ):
     chronos.add_command(command)
+for command in definitions.COMMANDS:
+    jobs.job.add_command(command)
 
 
 def main() -> None:

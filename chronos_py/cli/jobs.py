@@ -21,14 +21,15 @@ def job() -> None:
 
 @job.command("list")
 @click.option("-q", "--query", default="", help="A part of the name or the command.")
+@click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Only those with it; repeatable.")
 @with_output
 @with_server
-def list_jobs(client: Client, query: str, output: str) -> None:
+def list_jobs(client: Client, query: str, labels: tuple[str, ...], output: str) -> None:
     """List jobs."""
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = client.get("/api/jobs", q=query, cursor=cursor, limit=500)
+        page = client.get("/api/jobs", q=query, label=labels, cursor=cursor, limit=500)
         found += page["jobs"]
         cursor = page["next"]
     if output == "json":
@@ -66,6 +67,7 @@ def show(client: Client, name: str, output: str) -> None:
             ("Next run", moment(found["nextRun"]) if found["nextRun"] else None),
             ("Children", ", ".join(found["children"])),
             ("Owner", found["owner"]),
+            ("Labels", ", ".join(f"{key}={value}" for key, value in found["labels"].items())),
             ("Retries", found["retries"]),
             ("Succeeded", found["successCount"]),
             ("Failed", found["errorCount"]),

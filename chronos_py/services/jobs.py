@@ -317,10 +317,14 @@ def _resolve_parents(connection: Connection, definition: Definition) -> list[Job
 
 def skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
     """A job that is paused does not start what the schedule or its parents had queued; a person's runs stay."""
+    skipped = []
     for run in runs.unfinished_runs(connection, job_id, lock=True):
         if run.state is RunState.QUEUED and run.trigger in (Trigger.SCHEDULE, Trigger.DEPENDENCY):
             message = "skipped: the job was paused before the run could start"
             runs.end_run(connection, run.id, RunState.SKIPPED, Reason.DISABLED, message, now)
+            skipped.append(run.id)
+    if skipped:
+        backfills.note_end(connection, skipped, now)
 
 
 def delete_job(

@@ -39,9 +39,11 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
         other.state.in_([RunState.STARTING, RunState.RUNNING]),
         and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
     )
-    # A backfill gives way: its runs wait for all others of their job, also for those that could start now.
+    # A backfill gives way: its runs wait for all others of their job, also for those that could start now. Not with a
+    # retry: those wait for it already.
     is_queued_before = and_(
         RunRow.backfill_id.is_not(None),
+        RunRow.state == RunState.QUEUED,
         other.backfill_id.is_(None),
         other.state == RunState.QUEUED,
         other.not_before <= now,

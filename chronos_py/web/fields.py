@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chronos_py.errors import InvalidDefinition
+from chronos_py.model.chain import DependencyMode, TriggerRule
 from chronos_py.model.job import Job
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.restrictions import WHEN, OnBlockedDay
@@ -29,6 +30,16 @@ NAMES = ("excludeCalendars", "onlyCalendars")
 FLAGS = ("highPriority", "softError", "disabled")
 # What each value of a field means; the first is the default.
 CHOICES: Mapping[str, Mapping[str, str]] = {
+    "triggerRule": {
+        TriggerRule.ALL_SUCCESS.value: "when all have succeeded",
+        TriggerRule.ALL_DONE.value: "when all have ended, however",
+        TriggerRule.ANY_SUCCESS.value: "as soon as one has succeeded",
+        TriggerRule.ANY_FAILURE.value: "as soon as one has failed for good",
+    },
+    "dependencyMode": {
+        DependencyMode.LATEST.value: "their runs since it last ran",
+        DependencyMode.SAME_WAVE.value: "their runs for the same scheduled time",
+    },
     "overlap": {
         Overlap.FORBID_QUEUE_ONE.value: "one waits, more are skipped",
         Overlap.FORBID_SKIP.value: "the new run is skipped",
@@ -100,7 +111,7 @@ def read_form(form: Mapping[str, str], base: Mapping[str, Any]) -> dict[str, Any
         _put(document, field, form.get(field) == "on" or None)
     _put(document, "shell", None if form.get("shell", "on") == "on" else False)
     _put(document, "arguments", read_lines(form.get("arguments", "")))
-    _put(document, "environmentVariables", [_variable(line) for line in read_lines(form.get("environment", ""))])
+    _put(document, "environmentVariables", [read_variable(line) for line in read_lines(form.get("environment", ""))])
     _put(document, "labels", dict(map(_label, read_lines(form.get("labels", "")))))
     _put_times(document, form)
     _put_container(document, form)
@@ -143,10 +154,11 @@ def _put_times(document: dict[str, Any], form: Mapping[str, str]) -> None:
     _put(document, "blackouts", read_blackouts(form.get("blackouts", "")))
 
 
-def _variable(line: str) -> dict[str, str]:
+def read_variable(line: str, field: str = "environment") -> dict[str, str]:
+    """The variable that ``NAME=value`` says. Raises InvalidDefinition, which is about ``field``."""
     name, sign, value = line.partition("=")
     if not sign:
-        raise InvalidDefinition(f'environment has the line "{line}"; write NAME=value.', "environment")
+        raise InvalidDefinition(f'environment has the line "{line}"; write NAME=value.', field)
     return {"name": name.strip(), "value": value}
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from chronos_py.model.document import complete
-from chronos_py.model.job import last_outcome
+from chronos_py.model.job import Definition, last_outcome
+from chronos_py.model.run import WAITING_RUN_STATES
 from chronos_py.services import Application, backfills, jobs, revisions, runs, selections
 from chronos_py.services.jobs import Children, JobSummary
 from chronos_py.services.schedules import upcoming
 from chronos_py.services.selections import Selection
 from chronos_py.web.answers import html, page, person
+from chronos_py.web.fields import CHOICES
 from chronos_py.web.filters import find_jobs, read_filter, wrong_label
 
 PAGE = 50
 HISTORY = 25
 BACKFILLS = 3
-
+DEFAULT = Definition("")
 
 OUTCOMES = {"success": "succeeded", "failure": "failed", "fresh": "fresh"}
 
@@ -55,19 +58,7 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
     @routes.get("/jobs/<name>")
     def show_job(name: str) -> Response:
-        summary = jobs.get_job(app, name)
-        document = json.dumps(complete(summary.job.document), indent=2, ensure_ascii=False)
-        return page(
-            "job.html",
-            summary=summary,
-            job=summary.job,
-            state=state_of(summary),
-            following=upcoming(app, summary.job, 5),
-            runs=runs.list_runs(app, name, limit=HISTORY),
-            backfills=backfills.list_backfills(app, name, limit=BACKFILLS),
-            document=document,
-            pause=revisions.pause_of(app, summary.job),
-        )
+        return page("job.html", **page_values(app, name, {"withChildren": "on"}))
 
     @routes.post("/jobs/<name>/run")
     def force_run(name: str) -> Redirect:
@@ -94,6 +85,32 @@ def add_routes(routes: Blueprint, app: Application) -> None:
         children: Children = "convert" if wanted == "convert" else "detach" if wanted == "detach" else "refuse"
         jobs.delete_job(app, name, person(), children)
         return redirect("/", 303)
+
+
+def page_values(
+    app: Application, name: str, values: Mapping[str, str], error: str = "", field: str = ""
+) -> dict[str, object]:
+    """What the page of a job shows; ``values`` are typed into its form, and ``error`` is about one of them."""
+    summary = jobs.get_job(app, name)
+    history = runs.list_runs(app, name, limit=HISTORY)
+    waiting = next((run for run in history if run.state in WAITING_RUN_STATES), None)
+    return {
+        "summary": summary,
+        "job": summary.job,
+        "state": state_of(summary),
+        "following": upcoming(app, summary.job, 5),
+        "runs": history,
+        "waiting": waiting,
+        "waits_for": runs.get_run(app, waiting.id).waits_for if waiting else "",
+        "backfills": backfills.list_backfills(app, name, limit=BACKFILLS),
+        "document": json.dumps(complete(summary.job.document), indent=2, ensure_ascii=False),
+        "pause": revisions.pause_of(app, summary.job),
+        "choices": CHOICES,
+        "default": DEFAULT,
+        "values": values,
+        "error": error,
+        "field": field,
+    }
 
 
 def address(name: str) -> str:

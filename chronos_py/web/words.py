@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from chronos_py.model.outputs import parent_variables
+from chronos_py.model.retry import LONGEST_DELAY, RetryPolicy
 from chronos_py.model.run import FINAL_RUN_STATES, Outcome, Reason, Run, RunState, Trigger
 from chronos_py.model.schedule.calendar import WEEKDAYS
 from chronos_py.services.schedules import describe_definition
@@ -171,6 +172,25 @@ def overruled(run: Run) -> str:
     return "marked successful" if is_marked else "soft error"
 
 
+def retry_words(policy: RetryPolicy) -> str:
+    """When a job is tried again, in one phrase."""
+    if not policy.retries:
+        return "none"
+    words = f"{policy.retries}, {span(policy.delay)} after a failure"
+    if policy.factor != 1 and policy.retries > 1:
+        words += f", each wait {policy.factor:g} times the one before"
+        words += f" up to {span(policy.longest)}" if policy.longest < LONGEST_DELAY else ""
+    words += f", with up to {policy.jitter:.0%} more" if policy.jitter else ""
+    words += f"; only after {_signs(policy.on)}" if policy.on else ""
+    return words + (f"; not after {_signs(policy.never_on)}" if policy.never_on else "")
+
+
+def _signs(signs: Iterable[int | str]) -> str:
+    """Exit codes before words."""
+    ordered = sorted(signs, key=lambda sign: (isinstance(sign, str), sign))
+    return ", ".join(f"exit code {sign}" if isinstance(sign, int) else sign.replace("_", " ") for sign in ordered)
+
+
 def cause(reason: Reason) -> str:
     """How a try ended, in a word or two; "" where its state or exit code says it."""
     return REASONS.get(reason, "")
@@ -219,6 +239,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "linked": linked,
     "overruled": overruled,
     "cause": cause,
+    "retry_words": retry_words,
     "child_variable": child_variable,
     "megabytes": megabytes,
     "segment": segment,

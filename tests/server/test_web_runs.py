@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from chronos_py.model.run import Outcome, Run, RunState, Trigger
-from chronos_py.services import Application, jobs, limits, runs
+from chronos_py.services import Application, limits, runs
 from chronos_py.store import runs as stored
 from tests.cluster.server import wait_for
 from tests.server.client import Client
+from tests.server.web import define, newest, text_of
 
 EVIL = "<b onclick=alert(1)>'\""
-
-
-def define(application: Application, name: str, **fields: Any) -> None:
-    jobs.save_job(application, {"name": name, "command": "true", **fields})
 
 
 def killed(application: Application, name: str) -> Run:
     """A run that ended without success."""
     return runs.kill_run(application, runs.run_now(application, name).id)
-
-
-def newest(application: Application, name: str) -> Run:
-    return runs.list_runs(application, name)[0]
-
-
-def text_of(page: str) -> str:
-    """What a page says, without its markup."""
-    return re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page))
 
 
 def test_run_again_is_this_run_only(client: Client, application: Application) -> None:

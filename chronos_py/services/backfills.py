@@ -209,7 +209,7 @@ def cancel_backfill(app: Application, backfill_id: int, by: str = "", kill: bool
         if view.state != "running" or (backfill.cancelled_at is not None and not kill):
             raise Conflict(f"Backfill {backfill_id} of job {shown(backfill.job_name)} is over already: {view.state}.")
         words = f"the backfill was cancelled by {by}" if by else "the backfill was cancelled"
-        if backfill.cancelled_at is None:
+        if backfill.cancelled_at is None or kill:  # what it was asked to go on with after the first time, too
             backfills.cancel(connection, backfill_id, by, f"not begun: {words}", now)
         if kill:
             active = backfills.active_runs(connection, backfill_id)

@@ -102,8 +102,6 @@ def rerun(app: Application, run_id: int, requested_by: str = "", from_failure: b
                 f"Run {run_id} of job {shown(old.job_name)} has not ended yet; kill it or wait for its end."
             )
         job = require_job(connection, old.job_name)
-        if old.backfill_id is not None:
-            backfills.reopen(connection, old.backfill_id)
         new_id = runs.insert_run(
             connection,
             NewRun(
@@ -126,6 +124,7 @@ def rerun(app: Application, run_id: int, requested_by: str = "", from_failure: b
                 note="with what did not succeed after it" if from_failure else "",
             ),
         )
+        backfills.note_more(connection, old.backfill_id)
         run = require_run(connection, new_id)
     app.wake.dispatcher.set()
     return run
@@ -149,6 +148,7 @@ def mark_successful(app: Application, run_id: int, note: str = "", by: str = "")
         words = f"{words}: {note.strip()}" if note.strip() else words
         runs.overrule(connection, run_id, "; ".join(filter(None, (run.note, words))))
         has_to_kill = follow(connection, run, Outcome.SUCCESS, now)
+        backfills.note_more(connection, run.backfill_id)
         run = require_run(connection, run_id)
     app.wake.dispatcher.set()
     if has_to_kill:

@@ -33,6 +33,9 @@ class Backfill:
     finished_at: datetime | None
 
 
+_GOES_ON = exists().where(RunRow.backfill_id == BackfillRow.id, RunRow.state.not_in(sorted(FINAL_RUN_STATES)))
+
+
 def _backfills() -> Select[*tuple[Any, ...]]:
     return select(
         BackfillRow.id,
@@ -141,9 +144,11 @@ def _weight(run: StandingRun) -> int:
 
 
 def cancel(connection: Connection, backfill_id: int, by: str, message: str, now: datetime) -> None:
-    """Begin nothing more of a backfill; what waits is ended."""
+    """Begin nothing more of a backfill; what waits is ended. Who was the first to say so stays."""
     connection.execute(
-        update(BackfillRow).where(BackfillRow.id == backfill_id).values(cancelled_at=now, cancelled_by=by)
+        update(BackfillRow)
+        .where(BackfillRow.id == backfill_id, BackfillRow.cancelled_at.is_(None))
+        .values(cancelled_at=now, cancelled_by=by)
     )
     connection.execute(
         update(RunRow)
@@ -161,17 +166,16 @@ def note_end(connection: Connection, run_ids: Iterable[int], now: datetime) -> N
 
 def finish_if_over(connection: Connection, backfill_id: int | None, now: datetime) -> None:
     """Note that a backfill has no run left that has not ended, if that is so."""
-    unfinished = exists().where(RunRow.backfill_id == BackfillRow.id, RunRow.state.not_in(sorted(FINAL_RUN_STATES)))
     connection.execute(
         update(BackfillRow)
-        .where(BackfillRow.id == backfill_id, BackfillRow.finished_at.is_(None), ~unfinished)
+        .where(BackfillRow.id == backfill_id, BackfillRow.finished_at.is_(None), ~_GOES_ON)
         .values(finished_at=now)
     )
 
 
-def reopen(connection: Connection, backfill_id: int) -> None:
-    """A run of it is run again."""
-    connection.execute(update(BackfillRow).where(BackfillRow.id == backfill_id).values(finished_at=None))
+def note_more(connection: Connection, backfill_id: int | None) -> None:
+    """A run was added to a backfill, which goes on then, also if it was over."""
+    connection.execute(update(BackfillRow).where(BackfillRow.id == backfill_id, _GOES_ON).values(finished_at=None))
 
 
 def is_cancelled(connection: Connection, backfill_id: int) -> bool:

@@ -71,3 +71,31 @@ def test_pending_retries_go_on_one_at_a_time_when_maxconcurrent_is_lowered(leade
     leader.clock.advance(minutes=1)
     leader.turn()
     assert leader.states("load") == [RunState.RUNNING, RunState.WAITING_RETRY]
+
+
+def test_a_backfill_that_is_cancelled_again_and_killed_tries_nothing_again(leader: Leader) -> None:
+    leader.define("load", schedule=HOURLY, retries=1, retryDelay=60)
+    view = backfills.start_backfill(leader.application, "load", "2026-06-01T08:00", "2026-06-01T08:00")
+    leader.turn()
+    backfills.cancel_backfill(leader.application, view.backfill.id, "ann")
+    leader.end_last("load", 1)
+    assert leader.states("load") == [RunState.WAITING_RETRY]
+    killed = backfills.cancel_backfill(leader.application, view.backfill.id, "bob", kill=True)
+    assert leader.states("load") == [RunState.KILLED]
+    assert (killed.state, killed.backfill.cancelled_by) == ("cancelled", "ann")
+
+
+def test_what_follows_a_failure_of_a_backfill_that_was_overruled_after_its_end_runs(leader: Leader) -> None:
+    leader.define("extract", schedule=HOURLY, retries=0)
+    leader.define("load", parents=["extract"])
+    view = backfills.start_backfill(
+        leader.application, "extract", "2026-06-01T08:00", "2026-06-01T08:00", with_children=True
+    )
+    leader.turn()
+    leader.end_last("extract", 1)
+    assert backfills.get_backfill(leader.application, view.backfill.id).backfill.finished_at is not None
+    runs.mark_successful(leader.application, leader.runs("extract")[0].id)
+    leader.turn()
+    assert leader.states("load") == [RunState.RUNNING]
+    leader.end_last("load")
+    assert backfills.get_backfill(leader.application, view.backfill.id).backfill.finished_at is not None

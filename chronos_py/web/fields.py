@@ -21,11 +21,15 @@ from chronos_py.web.lines import (
     read_names,
     read_number,
 )
+from chronos_py.web.policies import policy_values, read_policies
 
 # Fields of the document that are plain text in the form.
 TEXTS = ("command", "description", "owner", "scheduleTimeZone", "runAsUser", "startTime", "endTime")
-NUMBERS = ("retries", "cpus", "mem", "disk", "catchUpLimit")
-DURATIONS = ("retryDelay", "timeout", "gracePeriod", "startDeadline", "jitter")
+NUMBERS = (
+    *("retries", "cpus", "mem", "disk", "catchUpLimit"),
+    *("disableAfterFailures", "maxConcurrent", "priority", "weight"),
+)
+DURATIONS = ("retryDelay", "timeout", "startupTimeout", "gracePeriod", "startDeadline", "jitter")
 NAMES = ("excludeCalendars", "onlyCalendars")
 FLAGS = ("highPriority", "softError", "disabled")
 # What each value of a field means; the first is the default.
@@ -58,7 +62,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
     },
 }
 # Fields of the form that hold one item on each line.
-BY_LINE = ("blackouts", "environment", "volumes", "dates", "exceptDates", "labels")
+BY_LINE = ("blackouts", "environment", "volumes", "dates", "exceptDates", "labels", "concurrencyLimits")
 _SHOWN_AS = {"environmentVariables": "environment"}
 _PATH = re.compile(r"(?:container\.)?(?P<field>[^.\[]+)(?:\[(?P<index>\d+)\])?")
 
@@ -80,6 +84,7 @@ def form_values(job: Job) -> dict[str, Any]:
     values["parents"] = "\n".join(definition.parents)
     values["environment"] = "\n".join(f"{name}={value}" for name, value in definition.environment.items())
     values["labels"] = "\n".join(f"{key}={value}" for key, value in definition.labels.items())
+    values.update(policy_values(document))
     container = document.get("container") or {}
     values["image"] = container.get("image", "")
     values["network"] = container.get("network", "")
@@ -113,6 +118,8 @@ def read_form(form: Mapping[str, str], base: Mapping[str, Any]) -> dict[str, Any
     _put(document, "arguments", read_lines(form.get("arguments", "")))
     _put(document, "environmentVariables", [read_variable(line) for line in read_lines(form.get("environment", ""))])
     _put(document, "labels", dict(map(_label, read_lines(form.get("labels", "")))))
+    for field, value in read_policies(form, base).items():
+        _put(document, field, value)
     _put_times(document, form)
     _put_container(document, form)
     return document
@@ -195,6 +202,8 @@ def _volume(line: str) -> dict[str, str]:
 
 def explain(error: InvalidDefinition, form: Mapping[str, str]) -> tuple[str, str]:
     """Which field of a filled form an error is about, "" for none, and its sentence, with the number of the line."""
+    if error.field and error.field in form:
+        return error.field, str(error)
     found = _PATH.match(error.field or "")
     if found is None:
         return "", str(error)

@@ -9,7 +9,8 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as Answer
 
 from chronos_py.errors import Conflict, InvalidDefinition, Outdated
-from chronos_py.services import Application, calendars, jobs
+from chronos_py.model.retry import RETRY_WORDS
+from chronos_py.services import Application, calendars, jobs, limits
 from chronos_py.services.schedules import FIELDS, Preview, preview_schedule
 from chronos_py.web.answers import html, number, person
 from chronos_py.web.fields import CHOICES, explain, form_values, read_form, read_schedule_fields
@@ -65,6 +66,8 @@ def _form(
         field=field,
         choices=CHOICES,
         calendars=known,
+        limits=[view.limit.name for view in limits.list_limits(app)],
+        retry_words=RETRY_WORDS,
         **previewed,
     )
     return html(page, status)

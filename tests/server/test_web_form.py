@@ -9,7 +9,7 @@ import pytest
 
 from chronos_py.model.document import DEFAULTS
 from chronos_py.model.restrictions import WHEN
-from chronos_py.services import Application, calendars, jobs
+from chronos_py.services import Application, calendars, jobs, limits
 from chronos_py.web.lines import blackout_line, date_line, read_blackouts, read_dates
 from tests.server.client import Client
 from tests.server.html_form import read_form
@@ -27,6 +27,17 @@ FULL: dict[str, Any] = {
     "disabled": True,
     "retries": 0,
     "retryDelay": "PT5M",
+    "retryBackoff": {"factor": 1.5, "maximum": "PT1H", "jitter": 0.2},
+    "retryOn": [75, "lost", 3, "launch_error"],
+    "noRetryOn": ["memory", 255],
+    "disableAfterFailures": 4,
+    "startupTimeout": "PT2M",
+    "maxConcurrent": 3,
+    "concurrencyLimits": ["warehouse", {"name": "slots", "units": 2}],
+    "priority": -5,
+    "weight": 0.5,
+    "dependencyMode": "sameWave",
+    "triggerRule": "all_done",
     "overlap": "replace",
     "excludeCalendars": ["DE-BY", "plant"],
     "onlyCalendars": ["US"],
@@ -65,6 +76,8 @@ TYPED = {"name": "job", "command": "echo typed", "kind": "schedule", "schedule":
 @pytest.fixture(autouse=True)
 def plant(application: Application) -> None:
     calendars.save_calendar(application, "plant", {"dates": ["2026-08-14"]})
+    for name in ("warehouse", "slots"):
+        limits.set_limit(application, name, 3)
 
 
 def document_of(application: Application, name: str = "full") -> dict[str, Any]:
@@ -104,6 +117,51 @@ def test_emptied_fields_are_taken_out_of_the_document(client: Client, applicatio
     assert document_of(application) == {field: value for field, value in FULL.items() if field not in emptied}
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"retryBackoff": 2},
+        {"retryBackoff": 1.5},
+        {"retryBackoff": {"factor": 3}},
+        {"retryBackoff": {"maximum": 60}},
+        {"retryBackoff": {"jitter": 0}},
+        {"concurrencyLimits": [{"name": "slots"}, {"name": "warehouse", "units": 1, "why": "it is slow"}]},
+        {"weight": 2.0, "priority": 0},
+        {"triggerRule": "any_failure", "dependencyMode": "latest", "parents": ["parent"]},
+    ],
+)
+def test_policies_stay_as_they_were_written(client: Client, application: Application, fields: dict[str, Any]) -> None:
+    jobs.save_job(application, {"name": "parent", "command": "true"})
+    document = {"name": "job", "command": "true", **fields}
+    jobs.save_job(application, document)
+    form = read_form(client.get("/jobs/job/edit").text)
+    assert client.post("/jobs/job/edit", data=form).status_code == 303
+    assert document_of(application, "job") == document
+    assert jobs.get_job(application, "job").job.revision == 1
+    assert client.post("/jobs/job/edit", data={**form, "description": "new"}).status_code == 303
+    assert document_of(application, "job") == {**document, "description": "new"}
+
+
+def test_policies_are_written_in_their_short_form_where_it_says_all(client: Client, application: Application) -> None:
+    typed = {
+        "retryBackoff.factor": "2",
+        "retryOn": "75, launch error,\r\nTimeout",
+        "concurrencyLimits": "slots\r\n\r\nwarehouse  2",
+    }
+    assert client.post("/jobs/new", data={**TYPED, **typed}).status_code == 303
+    document = document_of(application, "job")
+    assert document["retryBackoff"] == 2
+    assert document["retryOn"] == [75, "launch_error", "timeout"]
+    assert document["concurrencyLimits"] == ["slots", {"name": "warehouse", "units": 2}]
+    form = read_form(client.get("/jobs/job/edit").text)
+    client.post(
+        "/jobs/job/edit", data={**form, "retryBackoff.maximum": "PT1H", "retryOn": "", "concurrencyLimits": ""}
+    )
+    document = document_of(application, "job")
+    assert document["retryBackoff"] == {"factor": 2, "maximum": "PT1H"}
+    assert not {"retryOn", "concurrencyLimits"} & set(document)
+
+
 def test_calendars_stand_on_lines_or_between_commas(client: Client, application: Application) -> None:
     client.post("/jobs/new", data={**TYPED, "excludeCalendars": "DE, plant\r\n\r\n weekends ,"})
     assert document_of(application, "job")["excludeCalendars"] == ["DE", "plant", "weekends"]
@@ -134,6 +192,21 @@ def test_a_job_without_a_schedule_keeps_no_restrictions_of_it(client: Client, ap
         ("catchUpLimit", "0", "a whole number from 1"),
         ("catchUpLimit", "few", "must be a number"),
         ("startDeadline", "never", "must be a duration"),
+        ("retryBackoff.factor", "twice", "must be a number"),
+        ("retryBackoff.factor", "0.5", "a number from 1 to 1000"),
+        ("retryBackoff.maximum", "long", "must be a duration"),
+        ("retryBackoff.jitter", "2", "from 0 to 1"),
+        ("retryOn", "0", "retryOn contains 0"),
+        ("noRetryOn", "75, sunday", "noRetryOn contains"),
+        ("disableAfterFailures", "0", "a whole number from 1"),
+        ("startupTimeout", "soon", "must be a duration"),
+        ("maxConcurrent", "0", "a whole number from 1"),
+        ("concurrencyLimits", "slots\r\n\r\nwarehouse many", "Line 3: concurrencyLimits is"),
+        ("concurrencyLimits", "slots\r\nwarehouse 0", "Line 2: concurrencyLimits[1].units is 0"),
+        ("concurrencyLimits", "slots\r\nnowhere", "nowhere"),
+        ("priority", "5000", "a whole number from -1000"),
+        ("weight", "0", "a number greater than 0"),
+        ("triggerRule", "perhaps", "must be one of all_success"),
         ("environment", "A=1\r\n1B=2", "Line 2: environmentVariables[1].name"),
         ("volumes", "/a:/b\r\nc:/d", "Line 2: container.volumes[1].hostPath"),
     ],
@@ -147,8 +220,10 @@ def test_an_error_stands_at_its_field_and_keeps_what_was_typed(
     assert sentence in page[page.index(f'id="{field}-wrong"') :].partition("</p>")[0]
     form = read_form(answer.text)
     assert form["command"] == "echo typed"
-    assert field == "onBlockedDay" or form[field] == text  # a list has no place for what is not in it
-    if field not in ("environment", "volumes"):
+    assert (
+        field in ("onBlockedDay", "triggerRule") or form[field] == text
+    )  # a list has no place for what is not in it
+    if field not in ("environment", "volumes", "triggerRule"):
         assert " open" in details_around(answer.text, f'id="{field}"')
     assert jobs.list_jobs(application) == []
 

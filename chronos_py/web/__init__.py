@@ -5,7 +5,19 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template
 
 from chronos_py.services import Application
-from chronos_py.web import backfills, calendars, forced, form, jobs, overview, revisions, runs, selections, words
+from chronos_py.web import (
+    backfills,
+    calendars,
+    forced,
+    form,
+    jobs,
+    limits,
+    overview,
+    revisions,
+    runs,
+    selections,
+    words,
+)
 
 __all__ = ["blueprint", "error"]
 
@@ -16,7 +28,7 @@ def blueprint(app: Application) -> Blueprint:
     for name, function in words.FILTERS.items():
         routes.add_app_template_filter(function, name)
     routes.app_context_processor(lambda: {"now": app.clock.now(), "pool_name": app.pool.name})
-    for part in (jobs, forced, form, revisions, selections, runs, calendars, backfills, overview):
+    for part in (jobs, forced, form, revisions, selections, runs, calendars, backfills, limits, overview):
         part.add_routes(routes, app)
     return routes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chronos_py import __version__
-from chronos_py.api import schemas
+from chronos_py.api import schemas, schemas_time, shapes
 from chronos_py.api.openapi_definitions import definition_paths
 from chronos_py.api.openapi_limits import limit_paths
 from chronos_py.api.openapi_time import time_paths
@@ -22,7 +22,7 @@ from chronos_py.api.operations import (
     query,
     with_headers,
 )
-from chronos_py.api.schemas import Schema, reference
+from chronos_py.api.shapes import Schema, reference
 from chronos_py.services.logs import LIMIT
 
 
@@ -54,7 +54,7 @@ def _job_paths() -> dict[str, Schema]:
         query("disabled", {"enum": ["true", "false"]}, "The paused ones, or the others."),
         query(
             "label",
-            schemas.TEXTS,
+            shapes.TEXTS,
             "key=value, or key alone for any value; may be repeated: those that have all of these labels.",
         ),
         query("kind", {"enum": ["schedule", "dependency", "manual"]}, "What makes the job run."),
@@ -218,9 +218,9 @@ def _other_paths() -> dict[str, Schema]:
     graph = operation("getGraph", "All jobs and edges", {"200": answer("The graph", schemas.GRAPH)})
     leader = operation("getLeader", "Who leads", {"200": answer("The leader", schemas.LEADER)})
     document = operation("getOpenapi", "This document", {"200": answer("OpenAPI 3.1", {"type": "object"})})
-    page = operation("getDocs", "This document as a page", {"200": answer("A page", schemas.TEXT, "text/html")})
+    page = operation("getDocs", "This document as a page", {"200": answer("A page", shapes.TEXT, "text/html")})
     alive = operation(
-        "isAlive", "Whether the process lives", {"200": answer("ok", schemas.TEXT, "text/plain")}, refusals=()
+        "isAlive", "Whether the process lives", {"200": answer("ok", shapes.TEXT, "text/plain")}, refusals=()
     )
     ready = operation(
         "isReady",
@@ -255,5 +255,5 @@ def describe() -> Schema:
             **limit_paths(),
             **_other_paths(),
         },
-        "components": {"schemas": schemas.components()},
+        "components": {"schemas": {**schemas.components(), **schemas_time.components()}},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronos_py.api import schemas
+from chronos_py.api import shapes
 from chronos_py.api.operations import (
     CURSOR,
     ETAG,
@@ -15,7 +15,7 @@ from chronos_py.api.operations import (
     query,
     with_headers,
 )
-from chronos_py.api.schemas import Schema, reference
+from chronos_py.api.shapes import Schema, reference
 
 _NUMBER = parameter("number", "path", {"type": "integer", "minimum": 1}, "The revision's number.")
 _AGAINST = query("against", {"type": "integer", "minimum": 1}, "Compare with this revision; default: the one before.")
@@ -40,8 +40,8 @@ _REVISION_FIELDS: Schema = {
     "changes": {"type": "array", "items": _CHANGE},
 }
 _CHOICE: Schema = {
-    "names": schemas.TEXTS,
-    "labels": {"type": "object", "additionalProperties": schemas.TEXT_OR_NULL},
+    "names": shapes.TEXTS,
+    "labels": {"type": "object", "additionalProperties": shapes.TEXT_OR_NULL},
     "text": {"type": "string", "description": "A part of the name or the command."},
 }
 _CATCH_UP: Schema = {
@@ -52,13 +52,13 @@ _CATCH_UP: Schema = {
 
 
 def _revision_paths() -> dict[str, Schema]:
-    page: Schema = schemas.always(
+    page: Schema = shapes.always(
         {
-            "revisions": {"type": "array", "items": schemas.always(_REVISION_FIELDS)},
-            "next": schemas.TEXT_OR_NULL,
+            "revisions": {"type": "array", "items": shapes.always(_REVISION_FIELDS)},
+            "next": shapes.TEXT_OR_NULL,
         }
     )
-    whole = schemas.always({**_REVISION_FIELDS, "document": {"type": "object"}})
+    whole = shapes.always({**_REVISION_FIELDS, "document": {"type": "object"}})
     return {
         "/api/jobs/{name}/revisions": {
             "get": operation(
@@ -91,13 +91,13 @@ def _revision_paths() -> dict[str, Schema]:
 
 
 def _selection_path(identity: str, summary: str, properties: Schema) -> Schema:
-    outcome = schemas.always({"changed": schemas.TEXTS, "unchanged": schemas.TEXTS})
+    outcome = shapes.always({"changed": shapes.TEXTS, "unchanged": shapes.TEXTS})
     return {
         "post": operation(
             identity,
             summary,
             {"200": answer("The names of the jobs", outcome)},
-            body=schemas.nothing_else(properties),
+            body=shapes.nothing_else(properties),
             refusals=("400", "404"),
         )
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from chronos_py.api import schemas
+from chronos_py.api import schemas_time, shapes
 from chronos_py.api.operations import answer, operation, parameter
-from chronos_py.api.schemas import Schema, reference
+from chronos_py.api.shapes import Schema, reference
 
 _LIMIT_NAME = parameter("name", "path", {"type": "string"}, "The limit's name.")
 
 
 def limit_paths() -> dict[str, Schema]:
-    every = schemas.always({"limits": {"type": "array", "items": reference("Limit")}})
+    every = shapes.always({"limits": {"type": "array", "items": reference("Limit")}})
     return {
         "/api/limits": {
             "get": operation("listLimits", "Limits that jobs share", {"200": answer("All of them", every)})
@@ -28,7 +28,7 @@ def limit_paths() -> dict[str, Schema]:
                 "Create a limit or change its units",
                 {"200": answer("Changed", reference("Limit")), "201": answer("Created", reference("Limit"))},
                 _LIMIT_NAME,
-                body=schemas.LIMIT_REQUEST,
+                body=schemas_time.LIMIT_REQUEST,
             ),
             "delete": operation(
                 "deleteLimit",

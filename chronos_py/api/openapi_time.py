@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronos_py.api import schemas
+from chronos_py.api import schemas_time, shapes
 from chronos_py.api.operations import (
     CURSOR,
     ETAG,
@@ -17,7 +17,7 @@ from chronos_py.api.operations import (
     query,
     with_headers,
 )
-from chronos_py.api.schemas import Schema, reference
+from chronos_py.api.shapes import Schema, reference
 
 _YEAR = query("year", {"type": "integer", "minimum": 1, "maximum": 9999}, "Whose days are told; default: this one.")
 _CALENDAR_NAME = parameter("name", "path", {"type": "string"}, "The calendar's name.")
@@ -29,8 +29,8 @@ def _calendar_answer(description: str) -> Schema:
 
 
 def _calendar_paths() -> dict[str, Schema]:
-    every: Schema = schemas.always(
-        {"calendars": {"type": "array", "items": {"type": "object"}}, "builtIn": schemas.TEXTS}
+    every: Schema = shapes.always(
+        {"calendars": {"type": "array", "items": {"type": "object"}}, "builtIn": shapes.TEXTS}
     )
     return {
         "/api/calendars": {
@@ -53,7 +53,7 @@ def _calendar_paths() -> dict[str, Schema]:
                 "Create a calendar or replace its days; jobs that obey it find their next run anew",
                 {"200": _calendar_answer("Replaced, or unchanged"), "201": _calendar_answer("Created")},
                 *(_CALENDAR_NAME, IF_MATCH, IF_NONE_MATCH),
-                body=schemas.CALENDAR,
+                body=schemas_time.CALENDAR,
                 refusals=("400", "412"),
             ),
             "delete": operation(
@@ -69,7 +69,7 @@ def _calendar_paths() -> dict[str, Schema]:
 
 def _backfill_paths() -> dict[str, Schema]:
     page = {"200": answer("A page", reference("BackfillPage"))}
-    cancel = schemas.nothing_else({"kill": schemas.YES_OR_NO})
+    cancel = shapes.nothing_else({"kill": shapes.YES_OR_NO})
     return {
         "/api/backfills": {
             "get": operation("listBackfills", "Backfills, newest first", page, LIMIT_PARAMETER, CURSOR)
@@ -85,9 +85,9 @@ def _backfill_paths() -> dict[str, Schema]:
             "post": operation(
                 "backfillJob",
                 "Run the past occurrences of a job that have not run",
-                {**accepted("Backfill", "backfill"), "200": answer("What it would do", schemas.BACKFILL_PLAN)},
+                {**accepted("Backfill", "backfill"), "200": answer("What it would do", schemas_time.BACKFILL_PLAN)},
                 NAME,
-                body=schemas.BACKFILL_REQUEST,
+                body=schemas_time.BACKFILL_REQUEST,
                 refusals=("400", "404", "409"),
             ),
         },
@@ -119,7 +119,7 @@ def time_paths() -> dict[str, Schema]:
     preview = operation(
         "previewSchedule",
         "The next times of a schedule, what it means in words, and what is odd about them",
-        {"200": answer("The times", schemas.PREVIEWED)},
-        body=schemas.PREVIEW,
+        {"200": answer("The times", schemas_time.PREVIEWED)},
+        body=schemas_time.PREVIEW,
     )
     return {"/api/schedules/preview": {"post": preview}, **_calendar_paths(), **_backfill_paths()}

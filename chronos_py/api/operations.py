@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronos_py.api.schemas import Schema, reference
+from chronos_py.api.shapes import Schema, reference
 from chronos_py.model.run import RunState
 
 _PROBLEM = "application/problem+json"

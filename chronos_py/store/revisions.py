@@ -23,6 +23,9 @@ class StoredRevision:
     created_at: datetime
 
 
+# What the column can hold; no revision has a greater number.
+_GREATEST = 2**31 - 1
+
 _COLUMNS = (
     JobRevisionRow.revision,
     JobRevisionRow.document,
@@ -40,12 +43,14 @@ def list_revisions(connection: Connection, job_id: int, before: int | None, limi
     """Revisions of a job, newest first, those before ``before``."""
     statement = select(*_COLUMNS).where(JobRevisionRow.job_id == job_id)
     if before is not None:
-        statement = statement.where(JobRevisionRow.revision < before)
+        statement = statement.where(JobRevisionRow.revision < min(before, _GREATEST))
     rows = connection.execute(statement.order_by(JobRevisionRow.revision.desc()).limit(limit))
     return [_revision(row) for row in rows]
 
 
 def find_revision(connection: Connection, job_id: int, number: int) -> StoredRevision | None:
+    if number > _GREATEST:
+        return None
     statement = select(*_COLUMNS).where(JobRevisionRow.job_id == job_id, JobRevisionRow.revision == number)
     row = connection.execute(statement).one_or_none()
     return None if row is None else _revision(row)

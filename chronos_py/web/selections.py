@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as Redirect
 
 from chronos_py.services import Application, selections
-from chronos_py.services.selections import Selection
+from chronos_py.services.selections import read_selection
 from chronos_py.web.answers import page, person
 from chronos_py.web.filters import find_jobs, read_filter
 
@@ -32,10 +32,10 @@ def add_routes(routes: Blueprint, app: Application) -> None:
 
     @routes.post(_SELECTION)
     def do(verb: str) -> Redirect:
-        chosen = Selection(tuple(request.form.getlist("name")))
-        if chosen.names and verb == "pause":
+        chosen = read_selection({"names": request.form.getlist("name")})
+        if verb == "pause":
             selections.pause_jobs(app, chosen, person())
-        elif chosen.names:
+        else:
             selections.resume_jobs(app, chosen, person(), "catchUp" in request.form)
         back = read_filter(MultiDict(parse_qsl(request.form.get("back", ""))))
         return redirect(f"/?{urlencode(back.pairs)}", 303)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from chronos_py.model.chain import Mark
 from chronos_py.services import Application, jobs
 from chronos_py.store import chains
-from tests.server.client import Client
+from tests.server.client import Client, client_of
 
 
 def put(client: Client, name: str, **fields: Any) -> None:
@@ -159,3 +162,20 @@ def test_old_clients_see_the_new_name(client: Client) -> None:
     found = {job["name"]: job for job in client.get("/v1/scheduler/jobs").json}
     assert set(found) == {"fresh", "child"}
     assert found["child"]["parents"] == ["fresh"]
+
+
+def test_of_two_who_want_one_name_one_gets_it(wsgi: Flask, client: Client) -> None:
+    for name in ("a", "b"):
+        put(client, name)
+        put(client, f"after {name}", parents=[name])
+    start = threading.Barrier(2)
+
+    def ask(name: str) -> int:
+        own = client_of(wsgi)
+        start.wait(10)
+        return own.patch(f"/api/jobs/{name}", json={"name": "wanted"}).status_code
+
+    with ThreadPoolExecutor(2) as people:
+        assert sorted(people.map(ask, "ab")) == [200, 409]
+    names = {job["name"] for job in client.get("/api/jobs").json["jobs"]}
+    assert names in ({"wanted", "a", "after a", "after b"}, {"wanted", "b", "after a", "after b"})

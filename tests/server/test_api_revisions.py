@@ -94,6 +94,7 @@ def test_pages(client: Client) -> None:
     assert page["revisions"][1]["changes"] == [{"field": "retries", "before": 2, "after": 3}]
     page = client.get("/api/jobs/a/revisions?limit=3&cursor=4").json
     assert ([each["revision"] for each in page["revisions"]], page["next"]) == ([3, 2, 1], None)
+    assert len(history(client, "a", f"?cursor={2**62}")) == 5
 
 
 def test_one_revision_against_the_one_before_or_another(client: Client) -> None:
@@ -110,7 +111,15 @@ def test_one_revision_against_the_one_before_or_another(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["b/revisions", "b/revisions/1", "a/revisions/9", "a/revisions/0", "a/revisions/1?against=7"]
+    "path",
+    [
+        "b/revisions",
+        "b/revisions/1",
+        "a/revisions/9",
+        "a/revisions/0",
+        "a/revisions/1?against=7",
+        f"a/revisions/{2**62}",
+    ],
 )
 def test_what_there_is_not(client: Client, path: str) -> None:
     put(client, "a")

@@ -64,6 +64,7 @@ def test_a_long_history_has_pages(client: Client, application: Application) -> N
     first = client.get("/jobs/a/revisions").text
     assert 'href="?before=3"' in first
     second = client.get("/jobs/a/revisions?before=3").text
+    assert "revisions/51" in client.get(f"/jobs/a/revisions?before={10**30}").text
     assert ("revisions/2" in second, "revisions/3" in second, "created" in second) == (True, False, True)
 
 
@@ -86,7 +87,14 @@ def test_a_revision_shows_what_it_changed_line_by_line(client: Client, applicati
 
 @pytest.mark.parametrize(
     "path",
-    ["/jobs/b/revisions", "/jobs/a/revisions/2", "/jobs/a/revisions/0/restore", "/jobs/a/revisions/1?against=9"],
+    [
+        "/jobs/b/revisions",
+        "/jobs/a/revisions/2",
+        "/jobs/a/revisions/0/restore",
+        "/jobs/a/revisions/1?against=9",
+        f"/jobs/a/revisions/1?against={10**30}",
+        f"/jobs/a/revisions/{2**62}",
+    ],
 )
 def test_what_is_not_there(client: Client, application: Application, path: str) -> None:
     define(application, "a")
@@ -218,7 +226,8 @@ def test_pausing_what_is_shown_names_it_first(client: Client, application: Appli
     assert not job_of(application, "two").definition.disabled
     refused = client.post("/selection/pause", data={"name": ["one", "nobody"]})
     assert (refused.status_code, job_of(application, "one").definition.disabled) == (404, False)
-    assert client.post("/selection/pause").status_code == 303
+    assert client.post("/selection/pause").status_code == 400
+    assert client.post("/selection/pause", data={"name": "a\x00"}).status_code == 400
     assert client.get("/selection/delete").status_code == 404
 
 

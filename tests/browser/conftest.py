@@ -74,3 +74,25 @@ def backfill(server: ServerProcess, job: str) -> int:
     assert answer.status_code in (201, 202), answer.text
     backfill_id: int = answer.json()["id"]
     return backfill_id
+
+
+def define_failed_chain(server: ServerProcess) -> int:
+    """A job with limits and a policy of its own, and one after it; the number of its failed run."""
+    answer = requests.put(
+        f"{server.url}/api/limits/warehouse-db", json={"units": 3, "description": "At night"}, timeout=10
+    )
+    assert answer.status_code in (200, 201), answer.text
+    server.define(
+        name="pictured-load",
+        command='printf "ROWS=1204\\nFILE=a-rather-long-name-of-a-file.csv\\n" > "$CHRONOS_OUTPUT_FILE"; exit 75',
+        retries=1,
+        retryDelay=0,
+        retryBackoff={"factor": 2, "maximum": "PT1H", "jitter": 0.2},
+        retryOn=[75, "lost"],
+        concurrencyLimits=[{"name": "warehouse-db", "units": 2}],
+        priority=5,
+    )
+    server.define(name="pictured-report", command="true", parents=["pictured-load"], triggerRule="any_success")
+    run_id = server.run("pictured-load", environment={"WHO": "ann"})
+    server.wait_for_end(run_id)
+    return run_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, backfill, define_calendar
+from tests.browser.conftest import SCREENSHOTS, backfill, define_calendar, define_failed_chain
 from tests.cluster.server import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -66,6 +66,7 @@ def test_pages_fit_and_are_pictured(chromium: Browser, server: ServerProcess, sc
     server.wait_for_end(run_id)
     define_calendar(server, "pictured", dates=["12-24"], includes=["DE-BY"], weekdays=["sunday"])
     backfill_id = backfill(server, "pictured")
+    failed_id = define_failed_chain(server)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     context = chromium.new_context(
         base_url=server.url,
@@ -81,6 +82,11 @@ def test_pages_fit_and_are_pictured(chromium: Browser, server: ServerProcess, sc
         "runs": "/runs",
         "chains": "/chains",
         "cluster": "/cluster",
+        "job-policies": "/jobs/pictured-load",
+        "job-policies-form": "/jobs/pictured-load/edit",
+        "run-failed": f"/runs/{failed_id}",
+        "limits": "/limits",
+        "limit-form": "/limits/warehouse-db/edit",
         "calendars": "/calendars",
         "calendar": "/calendars/pictured?year=2026",
         "calendar-form": "/calendars/pictured/edit",
@@ -90,7 +96,9 @@ def test_pages_fit_and_are_pictured(chromium: Browser, server: ServerProcess, sc
     }.items():
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png")
+        for summary in page.locator("details.ask > summary").all():
+            summary.click()
+        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page="form" in name)
         if path != "/runs":  # the widest table scrolls inside itself at phone width
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, width)
     context.close()

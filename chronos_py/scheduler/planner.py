@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 
 from chronos_py.model.overlap import OverlapDecision, Unfinished, decide_overlap
@@ -44,19 +45,27 @@ class Planner:
             due = jobs.due_jobs(connection, now, BATCH)
             names = {name for job in due for name in job.definition.restrictions.calendars}
             known = calendars.calendars_named(connection, names)
-            unfinished = runs.count_unfinished(connection, [job.schedule.job_id for job in due])
+            ids = [job.schedule.job_id for job in due]
+            unfinished = runs.count_unfinished(connection, ids)
+            taken = runs.taken_occurrences(connection, ids)
             new_runs: list[NewRun] = []
             advances: list[Advance] = []
             for job in due:
                 job_id = job.schedule.job_id
                 timetable = job.definition.timetable(known, job.schedule.defined_at)
                 decision = _decide(job, timetable, now)
-                new_runs += [_skipped_row(job, skipped, now) for skipped in decision.skipped]
-                overlap = _overlap(job, decision, unfinished[job_id])
+                there = taken.get(job_id, frozenset())
+                new_runs += [
+                    _skipped_row(job, skipped, now, there)
+                    for skipped in decision.skipped
+                    if not _is_all_there(skipped, there)
+                ]
+                run_at = [occurrence for occurrence in decision.run_at if occurrence not in there]
+                overlap = _overlap(job, run_at, unfinished[job_id])
                 if overlap.replaces:
-                    end_replaced(connection, job_id, decision.run_at[0], now)
+                    end_replaced(connection, job_id, run_at[0], now)
                     self._term.wake.watcher.set()
-                new_runs += [_run(job, occurrence, overlap, timetable, now) for occurrence in decision.run_at]
+                new_runs += [_run(job, occurrence, overlap, timetable, now) for occurrence in run_at]
                 advances.append(Advance(job_id, decision.next_due, decision.next_run, decision.repetitions_left))
             runs.insert_runs(connection, new_runs)
             jobs.advance_schedules(connection, advances)
@@ -69,15 +78,20 @@ def _decide(job: DueJob, timetable: Schedule, now: datetime) -> Due:
     return decide(timetable, stored.next_due or now, stored.repetitions_left, now, job.definition.catch_up)
 
 
-def _overlap(job: DueJob, decision: Due, unfinished: Unfinished) -> OverlapDecision:
+def _overlap(job: DueJob, run_at: Sequence[datetime], unfinished: Unfinished) -> OverlapDecision:
     """Several at once were missed, and catchUp: all wants each: they wait for each other, none is skipped."""
-    if len(decision.run_at) != 1:
+    if len(run_at) != 1:
         return OverlapDecision()
     return decide_overlap(job.definition.overlap, unfinished)
 
 
-def _skipped_row(job: DueJob, skipped: Skipped, now: datetime) -> NewRun:
-    """The row for what was missed or is blocked."""
+def _is_all_there(skipped: Skipped, taken: Set[datetime]) -> bool:
+    """Whether a backfill was faster, and all that would be skipped has a run."""
+    return skipped.count == sum(skipped.first <= occurrence <= skipped.last for occurrence in taken)
+
+
+def _skipped_row(job: DueJob, skipped: Skipped, now: datetime, taken: Set[datetime]) -> NewRun:
+    """The row for what was missed or is blocked; it tells of all even if a backfill runs some of it."""
     return NewRun(
         job_id=job.schedule.job_id,
         revision=job.revision,
@@ -85,7 +99,7 @@ def _skipped_row(job: DueJob, skipped: Skipped, now: datetime) -> NewRun:
         scheduled_at=skipped.first,
         created_at=now,
         state=RunState.SKIPPED,
-        occurrence=skipped.first,
+        occurrence=None if skipped.first in taken else skipped.first,
         reason=_REASONS[skipped.why],
         message=skipped.message,
         scheduled_until=skipped.last,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chronos_py.model.concurrency import rank
@@ -23,7 +23,7 @@ from chronos_py.model.run import (
     Trigger,
     states_before,
 )
-from chronos_py.store.tables import JobRow, RunRow
+from chronos_py.store.tables import JobRow, RunRow, ScheduleRow
 
 _UNFINISHED = sorted(set(RunState) - FINAL_RUN_STATES)
 
@@ -107,6 +107,19 @@ def insert_runs(connection: Connection, runs: Sequence[NewRun]) -> None:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(RunRow).on_conflict_do_nothing(index_elements=["job_id", "occurrence"])
         connection.execute(statement, [_values(run) for run in runs])
+
+
+def taken_occurrences(connection: Connection, job_ids: Sequence[int]) -> dict[int, set[datetime]]:
+    """The occurrences of these jobs that the planner has not looked at, and that have a run nevertheless."""
+    rows = connection.execute(
+        select(RunRow.job_id, RunRow.occurrence)
+        .join(ScheduleRow, and_(ScheduleRow.job_id == RunRow.job_id, RunRow.occurrence >= ScheduleRow.next_due))
+        .where(ScheduleRow.job_id.in_(job_ids))
+    )
+    taken: dict[int, set[datetime]] = {}
+    for job_id, occurrence in rows:
+        taken.setdefault(job_id, set()).add(occurrence)
+    return taken
 
 
 def free_occurrences(connection: Connection, job_id: int, occurrences: Sequence[datetime]) -> None:

@@ -176,13 +176,20 @@ def retry_words(policy: RetryPolicy) -> str:
     """When a job is tried again, in one phrase."""
     if not policy.retries:
         return "none"
+    if not policy.delay:
+        return f"{policy.retries}, at once" + _after(policy)
     words = f"{policy.retries}, {span(policy.delay)} after a failure"
     if policy.factor != 1 and policy.retries > 1:
         words += f", each wait {policy.factor:g} times the one before"
         words += f" up to {span(policy.longest)}" if policy.longest < LONGEST_DELAY else ""
     words += f", with up to {policy.jitter:.0%} more" if policy.jitter else ""
-    words += f"; only after {_signs(policy.on)}" if policy.on else ""
-    return words + (f"; not after {_signs(policy.never_on)}" if policy.never_on else "")
+    return words + _after(policy)
+
+
+def _after(policy: RetryPolicy) -> str:
+    """After which failures."""
+    only = f"; only after {_signs(policy.on)}" if policy.on else ""
+    return only + (f"; not after {_signs(policy.never_on)}" if policy.never_on else "")
 
 
 def _signs(signs: Iterable[int | str]) -> str:

@@ -103,6 +103,7 @@ def test_the_page_of_a_job_says_what_its_newest_run_waits_for(client: Client, ap
             {"retryOn": [75, 3, "launch_error"], "noRetryOn": ["memory"]},
             "only after exit code 3, exit code 75, launch error; not after memory",
         ),
+        ({"retryDelay": 0, "noRetryOn": ["exit"]}, "Retries 2, at once; not after exit"),
         ({"disableAfterFailures": 3}, "Paused after 3 failed runs in a row"),
         ({"maxConcurrent": 2, "overlap": "allow"}, "At a time at most 2 runs"),
         ({"concurrencyLimits": ["a", {"name": "b", "units": 2}]}, "Limits a, b (2 units)"),

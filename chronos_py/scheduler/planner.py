@@ -13,9 +13,9 @@ from chronos_py.model.schedule.catch_up import Due, Skipped, Why, decide
 from chronos_py.model.schedule.jitter import jitter
 from chronos_py.scheduler.context import TermContext
 from chronos_py.services.replacement import end_replaced
-from chronos_py.store import calendars, jobs, runs
-from chronos_py.store.jobs import Advance, DueJob
+from chronos_py.store import calendars, runs, schedules
 from chronos_py.store.runs import NewRun
+from chronos_py.store.schedules import Advance, DueJob
 
 BATCH = 500
 _REASONS = {Why.MISSED: Reason.MISSED, Why.BLOCKED: Reason.BLOCKED}
@@ -33,7 +33,7 @@ class Planner:
         """Plan everything that is due; when the next job is. Raises Deposed, DatabaseUnavailable."""
         while True:
             with self._term.read() as connection:
-                earliest = jobs.earliest_due(connection)
+                earliest = schedules.earliest_due(connection)
             if earliest is None or earliest > self._term.now():
                 return earliest
             if not self._plan_batch():
@@ -42,7 +42,7 @@ class Planner:
     def _plan_batch(self) -> int:
         now = self._term.now()
         with self._term.lead() as connection:
-            due = jobs.due_jobs(connection, now, BATCH)
+            due = schedules.due_jobs(connection, now, BATCH)
             names = {name for job in due for name in job.definition.restrictions.calendars}
             known = calendars.calendars_named(connection, names)
             ids = [job.schedule.job_id for job in due]
@@ -54,7 +54,7 @@ class Planner:
                 job_id = job.schedule.job_id
                 timetable = job.definition.timetable(known, job.schedule.defined_at)
                 decision = _decide(job, timetable, now)
-                there = taken.get(job_id, frozenset())
+                there: Set[datetime] = taken.get(job_id, frozenset())
                 new_runs += [
                     _skipped_row(job, skipped, now, there)
                     for skipped in decision.skipped
@@ -68,7 +68,7 @@ class Planner:
                 new_runs += [_run(job, occurrence, overlap, timetable, now) for occurrence in run_at]
                 advances.append(Advance(job_id, decision.next_due, decision.next_run, decision.repetitions_left))
             runs.insert_runs(connection, new_runs)
-            jobs.advance_schedules(connection, advances)
+            schedules.advance_schedules(connection, advances)
         self._term.wake.dispatcher.set()
         return len(due)
 

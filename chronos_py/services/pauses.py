@@ -10,8 +10,8 @@ from chronos_py.model.job import Definition, Job
 from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.model.schedule import Schedule, parse_schedule
 from chronos_py.store import calendars, revisions, runs
-from chronos_py.store.jobs import StoredSchedule
 from chronos_py.store.runs import NewRun
+from chronos_py.store.schedules import StoredSchedule
 
 _INSTANT = timedelta(microseconds=1)
 

@@ -16,8 +16,8 @@ from chronos_py.model.schedule import Schedule, parse_schedule
 from chronos_py.model.schedule.calendar import Calendar
 from chronos_py.model.schedule.catch_up import first_times, next_times
 from chronos_py.services.pauses import begins_anew, note_pause
-from chronos_py.store import calendars, jobs
-from chronos_py.store.jobs import StoredSchedule
+from chronos_py.store import calendars, jobs, schedules
+from chronos_py.store.schedules import StoredSchedule
 
 # Moving looks at every occurrence of the days that are blocked.
 MOST_MOVED_PER_WEEK = 7 * 24
@@ -39,7 +39,7 @@ def schedule_job(
     known = calendars.calendars_named(connection, names)
     require_calendars(definition, known)
     calendars.set_job_calendars(connection, job_id, names)
-    previous = jobs.find_schedule(connection, job_id)
+    previous = schedules.find_schedule(connection, job_id)
     resumed_at = now
     if previous is not None and before is not None:
         began = note_pause(connection, before, definition, previous, now, catch_up)
@@ -47,18 +47,18 @@ def schedule_job(
     following = _next_schedule(
         job_id, definition, None if before is None else before.definition, previous, known, now, resumed_at
     )
-    jobs.put_schedule(connection, following, job_id)
+    schedules.put_schedule(connection, following, job_id)
 
 
 def reschedule(connection: Connection, name: str, now: datetime) -> None:
     """A calendar of the job has changed: find its next occurrence anew."""
     job = jobs.find_job(connection, name, lock=True)
-    previous = None if job is None else jobs.find_schedule(connection, job.id)
+    previous = None if job is None else schedules.find_schedule(connection, job.id)
     if job is None or previous is None or job.definition.disabled:
         return
     known = calendars.calendars_named(connection, job.definition.restrictions.calendars)
     timetable = job.definition.timetable(known, previous.defined_at)
-    jobs.put_schedule(connection, _found_anew(previous, timetable, now), job.id)
+    schedules.put_schedule(connection, _found_anew(previous, timetable, now), job.id)
 
 
 def _next_schedule(

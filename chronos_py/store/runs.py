@@ -118,7 +118,8 @@ def taken_occurrences(connection: Connection, job_ids: Sequence[int]) -> dict[in
     )
     taken: dict[int, set[datetime]] = {}
     for job_id, occurrence in rows:
-        taken.setdefault(job_id, set()).add(occurrence)
+        if occurrence is not None:
+            taken.setdefault(job_id, set()).add(occurrence)
     return taken
 
 

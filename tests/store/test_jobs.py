@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 
 from chronos_py.model.job import Counters
 from chronos_py.model.run import RunState
-from chronos_py.store import attempts, chains, jobs
+from chronos_py.store import attempts, chains, jobs, schedules
 from chronos_py.store.database import Database
-from chronos_py.store.jobs import Advance, StoredSchedule
+from chronos_py.store.schedules import Advance, StoredSchedule
 from chronos_py.store.tables import JobRevisionRow
 from tests.store.building import NOW, POOL, add_attempt, add_job, add_run, change_job, later, stored_run
 
@@ -77,11 +77,11 @@ def test_a_deleted_job_frees_its_name_and_keeps_its_history(database: Database) 
         first, child, parent = (add_job(connection, name) for name in ("job", "child", "parent"))
         chains.set_parents(connection, child, [first])
         chains.set_parents(connection, first, [parent])
-        jobs.put_schedule(connection, StoredSchedule(first, "R//P1D", "", NOW, NOW, NOW, None), first)
+        schedules.put_schedule(connection, StoredSchedule(first, "R//P1D", "", NOW, NOW, NOW, None), first)
         run_id = add_run(connection, first)
         jobs.mark_deleted(connection, first, later(60))
         assert jobs.find_job(connection, "job") is None
-        assert jobs.find_schedule(connection, first) is None
+        assert schedules.find_schedule(connection, first) is None
         assert chains.edges_by_name(connection) == []
         assert jobs.count_jobs(connection) == 2
         second = add_job(connection, "job", command="another")
@@ -163,9 +163,9 @@ def test_a_job_whose_schedule_is_exhausted_is_disabled_once(database: Database) 
     with database.write() as connection:
         job_id = add_job(connection, schedule="R2//PT1S")
         assert not jobs.disable_exhausted(connection, job_id, later(1)), "it has no schedule row"
-        jobs.put_schedule(connection, StoredSchedule(job_id, "R2//PT1S", "", NOW, NOW, NOW, 1), job_id)
+        schedules.put_schedule(connection, StoredSchedule(job_id, "R2//PT1S", "", NOW, NOW, NOW, 1), job_id)
         assert not jobs.disable_exhausted(connection, job_id, later(1))
-        jobs.advance_schedules(connection, [Advance(job_id, None, None, 0)])
+        schedules.advance_schedules(connection, [Advance(job_id, None, None, 0)])
         assert jobs.disable_exhausted(connection, job_id, later(1))
         assert not jobs.disable_exhausted(connection, job_id, later(2))
         job = jobs.find_job(connection, "job")

@@ -148,6 +148,22 @@ def read_definition(document: object) -> Definition:
     return definition
 
 
+def read_stored_definition(document: Mapping[str, Any]) -> Definition:
+    """The definition of a document that was accepted once, perhaps by another version.
+
+    A field that this version cannot read counts as not given: one bad job must not stop the others.
+    """
+    left = dict(document)
+    while True:
+        try:
+            return read_definition(left)
+        except InvalidDefinition as error:
+            field = re.split(r"[.\[]", error.field or "")[0]
+            if field not in left or field == "name":
+                raise
+            del left[field]
+
+
 def _read_catch_up(read: Reader) -> CatchUpPolicy:
     deadline = read.seconds("startDeadline", None)
     return CatchUpPolicy(

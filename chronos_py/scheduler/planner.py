@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 
+from chronos_py.errors import InvalidDefinition
 from chronos_py.model.overlap import OverlapDecision, Unfinished, decide_overlap
 from chronos_py.model.restrictions import moved_from
 from chronos_py.model.run import Reason, RunState, Trigger
@@ -52,7 +53,12 @@ class Planner:
             advances: list[Advance] = []
             for job in due:
                 job_id = job.schedule.job_id
-                timetable = job.definition.timetable(known, job.schedule.defined_at)
+                try:
+                    timetable = job.definition.timetable(known, job.schedule.defined_at)
+                except InvalidDefinition as error:  # accepted by another version; the others go on
+                    new_runs.append(_unreadable_row(job, error, now))
+                    advances.append(Advance(job_id, None, None, job.schedule.repetitions_left))
+                    continue
                 decision = _decide(job, timetable, now)
                 there: Set[datetime] = taken.get(job_id, frozenset())
                 new_runs += [
@@ -104,6 +110,24 @@ def _skipped_row(job: DueJob, skipped: Skipped, now: datetime, taken: Set[dateti
         message=skipped.message,
         scheduled_until=skipped.last,
         occurrences=skipped.count,
+    )
+
+
+def _unreadable_row(job: DueJob, error: InvalidDefinition, now: datetime) -> NewRun:
+    """Why a job does not run any more. Its stored schedule is told of, for the definition may lack it."""
+    scheduled_at = job.schedule.next_due or now
+    return NewRun(
+        job_id=job.schedule.job_id,
+        revision=job.revision,
+        trigger=Trigger.SCHEDULE,
+        scheduled_at=scheduled_at,
+        created_at=now,
+        state=RunState.SKIPPED,
+        occurrence=scheduled_at,
+        reason=Reason.BLOCKED,
+        message=f'skipped, and not due again: the schedule "{job.schedule.expression}" cannot be read any more'
+        f" ({error}); save the job with one that can",
+        occurrences=None,
     )
 
 

@@ -40,13 +40,17 @@ def run_now(
     even_if_disabled: bool = True,
     with_children: bool = True,
 ) -> Run:
-    """Queue a run of a job, whatever its schedule or parents say. Raises NotFound.
+    """Queue a run of a job, whatever its schedule or parents say. Raises NotFound, InvalidDefinition.
 
     ``scheduled_at`` (default: now) is the time the run stands for. A run of a paused job is recorded as skipped
     unless ``even_if_disabled``. ``with_children``: the jobs after it run as after any other run.
     """
     now = app.clock.now()
     scheduled_at = scheduled_at or now
+    if not 1970 <= scheduled_at.year <= 9998:
+        raise InvalidDefinition(
+            f"scheduledTime is {shown(scheduled_at.isoformat())} but must be from 1970 to 9998.", "scheduledTime"
+        )
     with app.database.write() as connection:
         job = require_job(connection, name)
         held_back = job.definition.disabled and not even_if_disabled

@@ -89,7 +89,8 @@ def _next_schedule(
         if definition.disabled:
             return replace(previous, next_due=None, next_run=None)
         if not (before is not None and before.disabled):
-            is_moved = is_restricted_anew or (before is not None and _is_moved_by_name(before, definition))
+            is_lost = previous.next_due is None  # it had ended, or could not be read
+            is_moved = is_lost or is_restricted_anew or (before is not None and _is_moved_by_name(before, definition))
             return _found_anew(previous, timetable, now) if is_moved else previous
         if not begins_anew(definition, previous):
             due, run = next_times(timetable, min(now, resumed_at))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, or_, select, update
 
-from chronos_py.model.document import read_definition
+from chronos_py.model.document import read_stored_definition
 from chronos_py.model.job import Definition
 from chronos_py.model.outputs import parent_variables
 from chronos_py.model.run import (
@@ -145,7 +145,9 @@ def live_attempts(connection: Connection, pool: str) -> list[LiveAttempt]:
     runs = runs_by_id(connection, {row.run_id for row in rows})
     inherited = inherited_variables(connection, runs.values())
     return [
-        LiveAttempt(_attempt(row), runs[row.run_id], read_definition(row.document), inherited.get(row.run_id, {}))
+        LiveAttempt(
+            _attempt(row), runs[row.run_id], read_stored_definition(row.document), inherited.get(row.run_id, {})
+        )
         for row in rows
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from chronos_py.model.document import read_definition
+from chronos_py.model.document import read_stored_definition
 from chronos_py.model.job import Counters, Definition, Job
 from chronos_py.model.labels import Labels
 from chronos_py.model.run import FINAL_RUN_STATES
@@ -59,7 +59,7 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         revision=row.revision,
         document=row.document,
-        definition=read_definition(row.document),
+        definition=read_stored_definition(row.document),
         counters=Counters(
             success_count=row.success_count,
             error_count=row.error_count,
@@ -249,7 +249,7 @@ def current_definitions(connection: Connection, job_ids: Iterable[int]) -> dict[
     )
     return {
         row.id: CurrentDefinition(
-            row.revision, read_definition(row.document), row.document, row.deleted_at is not None
+            row.revision, read_stored_definition(row.document), row.document, row.deleted_at is not None
         )
         for row in rows
     }

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from chronos_py.model.document import read_definition
+from chronos_py.model.document import read_stored_definition
 from chronos_py.model.job import Definition
 from chronos_py.store.tables import JobRow, ScheduleRow
 
@@ -82,7 +82,7 @@ def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:
         .with_for_update(skip_locked=True)
     ).all()
     return [
-        DueJob(StoredSchedule(*row[: len(_SCHEDULE_COLUMNS)]), read_definition(row.document), row.revision)
+        DueJob(StoredSchedule(*row[: len(_SCHEDULE_COLUMNS)]), read_stored_definition(row.document), row.revision)
         for row in rows
     ]
 

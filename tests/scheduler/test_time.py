@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from chronos_py.errors import Conflict, InvalidDefinition
 from chronos_py.model.job import Job
 from chronos_py.model.run import Reason, RunState
 from chronos_py.model.schedule.jitter import jitter
 from chronos_py.services import calendars, jobs
+from chronos_py.store.tables import JobRow
 from tests.scheduler.conftest import START, Leader
 
 FRIDAY = datetime(2026, 6, 5, 23, 30, tzinfo=UTC)
@@ -234,3 +236,22 @@ def test_a_restriction_that_changes_keeps_the_place_of_the_schedule(leader: Lead
     assert job(leader, "thrice").repetitions_left == 2
     leader.define("thrice", schedule="R3//PT2H", startTime="2026-06-01T12:00")
     assert (job(leader, "thrice").repetitions_left, job(leader, "thrice").next_run) == (2, START + timedelta(hours=4))
+
+
+def test_a_stored_job_that_cannot_be_read_any_more_says_so_and_stops_nobody(leader: Leader) -> None:
+    leader.define("good", schedule=HOURLY)
+    leader.define("bad", schedule=HOURLY)
+    with leader.database.write() as connection:
+        document = {"name": "bad", "command": "true", "schedule": "of old", "labels": ["of old"], "jitter": "of old"}
+        connection.execute(update(JobRow).where(JobRow.name == "bad").values(document=document))
+    assert job(leader, "bad").definition.command == "true"
+    leader.clock.advance(hours=1)
+    leader.turn()
+    assert leader.states("good") == [RunState.RUNNING]
+    (row,) = leader.runs("bad")
+    assert (row.state, row.reason) == (RunState.SKIPPED, Reason.BLOCKED)
+    assert "cannot be read any more" in row.message
+    leader.define("bad", schedule=HOURLY)
+    leader.clock.advance(hours=1)
+    leader.turn()
+    assert leader.states("bad") == [RunState.SKIPPED, RunState.RUNNING]

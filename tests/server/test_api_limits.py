@@ -82,6 +82,14 @@ def test_a_failure_is_overruled(client: Client) -> None:
     assert client.post(f"/api/runs/{run_id}/mark-successful", json={"note": 5}).json["field"] == "note"
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_forced_run_for_a_time_that_no_job_has(client: Client, moment: str) -> None:
+    client.put("/api/jobs/load", json={"command": "true", "schedule": "@daily", "highPriority": True})
+    answer = client.post("/api/jobs/load/runs", json={"scheduledTime": moment})
+    assert (answer.status_code, answer.json["field"]) == (400, "scheduledTime")
+    assert client.get("/api/jobs/load/runs").json["runs"] == []
+
+
 def test_a_forced_run_without_children_and_what_it_waits_for(client: Client) -> None:
     client.put("/api/jobs/load", json={"command": "true"})
     run = client.post("/api/jobs/load/runs", json={"withChildren": False}).json

@@ -28,7 +28,7 @@ def test_force_a_run(client: Client) -> None:
         client, arguments=["x", "y z"], environment={"A": "<b>", "E": ""}, scheduledTime="2026-01-01T03:00:00+01:00"
     )
     shown = client.get(f"/api/runs/{queued['id']}").json
-    assert shown == {**queued, "attempts": []}
+    assert shown == {**queued, "attempts": [], "waitsFor": "room in the pool, and for the leader to start it"}
     assert shown["overrides"] == {"arguments": ["x", "y z"], "environment": {"A": "<b>", "E": ""}}
     assert (shown["job"], shown["trigger"], shown["state"], shown["reason"]) == ("a", "manual", "queued", "")
     assert shown["scheduledTime"] == "2026-01-01T02:00:00Z"

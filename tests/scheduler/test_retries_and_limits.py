@@ -9,6 +9,7 @@ import pytest
 
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound
 from chronos_py.model.run import Reason, RunState
+from chronos_py.pools import PoolUnavailable
 from chronos_py.services import jobs, limits, runs
 from tests.scheduler.conftest import Leader
 
@@ -91,6 +92,27 @@ def test_a_timeout_names_its_seconds(leader: Leader) -> None:
     run = leader.runs("job")[0]
     assert (run.state, run.reason) == (RunState.FAILED, Reason.TIMEOUT)
     assert run.message == "killed: it ran longer than 60 s (timeout)"
+
+
+def test_a_launch_that_takes_too_long_is_given_up_before_it_starts(leader: Leader) -> None:
+    leader.define("job", startupTimeout=5, retries=0)
+    leader.pool.away = "the engine does not answer"
+    force_while_away(leader, "job")
+    leader.clock.advance(seconds=6)
+    leader.pool.away = ""
+    leader.turn()
+    (run,) = leader.runs("job")
+    assert (run.state, run.reason) == (RunState.FAILED, Reason.TIMEOUT)
+    assert run.message == "it was not started: its launch took longer than 5 s (startupTimeout)"
+    assert leader.pool.starts == []
+
+
+def force_while_away(leader: Leader, name: str) -> None:
+    runs.run_now(leader.application, name)
+    leader.dispatcher.step()
+    leader.wait_for_launches()
+    with pytest.raises(PoolUnavailable):
+        leader.watcher.step()
 
 
 @pytest.mark.parametrize(

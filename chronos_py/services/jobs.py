@@ -266,7 +266,7 @@ def store_definition(
     if job is not None and complete(job.document) == complete(document):
         return
     keeps_parents = job is not None and job.definition.parents == definition.parents
-    parents = [] if keeps_parents else _resolve_parents(connection, definition)
+    parents = [] if keeps_parents else _resolve_parents(connection, definition, is_new=job is None)
     if job is None:
         job_id = jobs.insert_job(connection, definition, document, author, now, note)
     else:
@@ -292,7 +292,7 @@ def _share_limits(connection: Connection, job_id: int, definition: Definition) -
     limits.set_job_limits(connection, job_id, wanted)
 
 
-def _resolve_parents(connection: Connection, definition: Definition) -> list[Job]:
+def _resolve_parents(connection: Connection, definition: Definition, is_new: bool) -> list[Job]:
     """The parents' jobs. Raises InvalidDefinition for unknown ones and for a cycle, naming its path."""
     if not definition.parents:
         return []
@@ -306,13 +306,18 @@ def _resolve_parents(connection: Connection, definition: Definition) -> list[Job
             raise InvalidDefinition(
                 f"parents contains {shown(parent)}, which is not found; create that job first.", "parents"
             )
+    if not is_new:  # nothing runs after a job that was not there
+        _refuse_cycle(connection, definition)
+    return [known[parent] for parent in definition.parents]
+
+
+def _refuse_cycle(connection: Connection, definition: Definition) -> None:
     graph = {**chains.parents_of_all(connection), definition.name: list(definition.parents)}
     cycle = find_cycle(graph, definition.name)
     if cycle is not None:
         raise InvalidDefinition(
             f"parents would make a cycle: {' -> '.join(cycle)}; take one of these edges away.", "parents"
         )
-    return [known[parent] for parent in definition.parents]
 
 
 def skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:

@@ -148,6 +148,11 @@ def mark_successful(app: Application, run_id: int, note: str = "", by: str = "")
         if not run.is_final or run.outcome is Outcome.SUCCESS:
             why = "counts as successful already" if run.is_final else "has not ended yet"
             raise Conflict(f"Run {run_id} of job {shown(run.job_name)} {why}.")
+        other = runs.success_in_wave(connection, run.job_id, run.root_run_id or run.id)
+        if other is not None:
+            raise Conflict(
+                f"Run {other} of job {shown(run.job_name)} has succeeded in the same wave; nothing waits for run {run_id}."
+            )
         words = f"marked successful by {by}" if by else "marked successful"
         words = f"{words}: {note.strip()}" if note.strip() else words
         runs.overrule(connection, run_id, "; ".join(filter(None, (run.note, words))))

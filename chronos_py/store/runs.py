@@ -370,6 +370,13 @@ def end_waiting(
     return list(ended.scalars())
 
 
+def success_in_wave(connection: Connection, job_id: int, root_run_id: int) -> int | None:
+    """A run of a job that counts as successful in a wave; None: there is none."""
+    in_wave = or_(RunRow.root_run_id == root_run_id, RunRow.id == root_run_id)
+    statement = select(func.max(RunRow.id)).where(RunRow.job_id == job_id, in_wave, RunRow.outcome == Outcome.SUCCESS)
+    return connection.execute(statement).scalar_one()
+
+
 def await_retry(connection: Connection, run_id: int, at: datetime, reason: Reason, message: str) -> bool:
     """The run's attempt failed; the next one starts at ``at``."""
     return _move(connection, run_id, RunState.WAITING_RETRY, not_before=at, reason=reason.value, message=message)

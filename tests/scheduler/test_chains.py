@@ -223,6 +223,15 @@ def test_a_failure_that_is_overruled_lets_the_chain_go_on(leader: Leader) -> Non
         runs.mark_successful(leader.application, failed.id, "x" * 1001)
 
 
+def test_a_failure_whose_wave_went_on_is_not_overruled(leader: Leader) -> None:
+    failed = failed_wave(leader)
+    runs.rerun(leader.application, failed.id, from_failure=True)
+    end_all(leader)
+    with pytest.raises(Conflict, match="has succeeded in the same wave"):
+        runs.mark_successful(leader.application, failed.id)
+    assert leader.states("load") == [RunState.SUCCEEDED]
+
+
 def environment(leader: Leader, run: Run) -> dict[str, str]:
     return dict(leader.pool.tasks[f"chronos-test-{run.id}-{max(1, run.attempts)}"].environment)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from chronos_py.model.run import RunState, Trigger
 from chronos_py.services import backfills, jobs, runs
 from tests.scheduler.conftest import START, Leader
@@ -61,7 +59,6 @@ def test_a_backfill_is_over_when_its_last_run_was_skipped_by_a_pause(leader: Lea
     assert backfills.get_backfill(leader.application, view.backfill.id).backfill.finished_at is not None
 
 
-@pytest.mark.xfail(strict=True, reason="pending retries of a job count each other as going on, and wait for ever")
 def test_pending_retries_go_on_one_at_a_time_when_maxconcurrent_is_lowered(leader: Leader) -> None:
     leader.define("load", overlap="allow", retries=1, retryDelay=60)
     for _ in range(2):

@@ -39,6 +39,17 @@ class Mark:
         return self.failure is not None
 
 
+def is_moved_by(rule: TriggerRule, succeeded: bool) -> bool:
+    """Whether a child may begin because a parent succeeded, or failed: what older marks say is not enough."""
+    match rule:
+        case TriggerRule.ALL_SUCCESS | TriggerRule.ANY_SUCCESS:
+            return succeeded
+        case TriggerRule.ANY_FAILURE:
+            return not succeeded
+        case TriggerRule.ALL_DONE:
+            return True
+
+
 def is_ready(marks: Iterable[Mark], rule: TriggerRule = TriggerRule.ALL_SUCCESS) -> bool:
     """Whether a child whose parents bear these marks may run."""
     marks = list(marks)

@@ -68,8 +68,9 @@ class Dispatcher:
         definitions = jobs.current_definitions(connection, {run.job_id for run in candidates})
         inherited = attempts.inherited_variables(connection, candidates)
         chosen: list[LiveAttempt] = []
-        going_on = queue.count_active(connection, list(definitions))
-        for run in _that_go_together(candidates, definitions, rooms, going_on):
+        active = queue.count_active(connection, list(definitions))
+        with_task = queue.count_with_task(connection, list(definitions))
+        for run in _that_go_together(candidates, definitions, rooms, active, with_task):
             number, current = run.attempts + 1, definitions[run.job_id]
             name = task_name(self._cluster, run.id, number)
             if not self._launcher.reserve(name):
@@ -87,16 +88,17 @@ def _that_go_together(
     candidates: Sequence[Run],
     definitions: Mapping[int, CurrentDefinition],
     rooms: Mapping[int, int],
-    going_on: Mapping[int, int],
+    active: Mapping[int, int],
+    with_task: Mapping[int, int],
 ) -> list[Run]:
     """Of several waiting runs of a job that must not overlap only the first; of a backfill as many as it has room.
 
-    Runs of one backfill may overlap each other: that is what its limit is for. ``going_on`` counts the runs of each
-    job that have begun and not ended, for its ``maxConcurrent``.
+    Runs of one backfill may overlap each other: that is what its limit is for. For ``maxConcurrent``, ``active``
+    counts the runs of each job that have begun and not ended, ``with_task`` those that are no pending retries.
     """
     first: dict[int, Run] = {}
     left = dict(rooms)
-    begun = dict(going_on)
+    begun, running = dict(active), dict(with_task)
     kept: list[Run] = []
     for run in candidates:
         other = first.setdefault(run.job_id, run)
@@ -105,13 +107,14 @@ def _that_go_together(
         if not (other is run or may_overlap or is_together):
             continue
         most = definitions[run.job_id].definition.concurrency.most
-        if run.state is RunState.QUEUED:
-            if most is not None and begun.get(run.job_id, 0) >= most:
-                continue
-            begun[run.job_id] = begun.get(run.job_id, 0) + 1
-        if run.backfill_id is not None and run.state is RunState.QUEUED:
+        is_new = run.state is RunState.QUEUED  # a retry has begun: it waits for tasks only
+        if most is not None and (begun if is_new else running).get(run.job_id, 0) >= most:
+            continue
+        if run.backfill_id is not None and is_new:
             if left.get(run.backfill_id, 0) <= 0:
                 continue
             left[run.backfill_id] -= 1
+        begun[run.job_id] = begun.get(run.job_id, 0) + is_new
+        running[run.job_id] = running.get(run.job_id, 0) + 1
         kept.append(run)
     return kept

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chronos_py.model.chain import DependencyMode, Mark, is_ready
+from chronos_py.model.chain import DependencyMode, Mark, is_moved_by, is_ready
 from chronos_py.model.overlap import OverlapDecision, decide_overlap
 from chronos_py.model.run import Outcome, Reason, Run, RunState, Trigger
 from chronos_py.services.replacement import end_replaced
@@ -36,7 +36,7 @@ def follow(connection: Connection, run: Run, outcome: Outcome, now: datetime) ->
     """
     if not run.starts_children or outcome is Outcome.NONE:
         return False
-    ready = _ready_in_wave(connection, run) if run.in_wave else _ready_by_mode(connection, run, outcome)
+    ready = _ready_in_wave(connection, run, outcome) if run.in_wave else _ready_by_mode(connection, run, outcome)
     unfinished = runs.count_unfinished(connection, [child.job_id for child in ready])
     has_to_kill = False
     for child in ready:
@@ -91,22 +91,27 @@ def _ready_by_mode(connection: Connection, run: Run, outcome: Outcome) -> list[_
     same_wave = by_mode[DependencyMode.SAME_WAVE]
     marks = chains.latest_marks(connection, by_mode[DependencyMode.LATEST])
     marks |= chains.marks_at(connection, same_wave, run.scheduled_at) if same_wave else {}
-    ready = _ready(child_ids, definitions, marks)
+    ready = _ready(child_ids, definitions, marks, outcome)
     chains.consume(connection, [child.job_id for child in ready])
     return ready
 
 
 def _ready(
-    child_ids: Iterable[int], definitions: Mapping[int, CurrentDefinition], marks: Mapping[int, Sequence[Mark]]
+    child_ids: Iterable[int],
+    definitions: Mapping[int, CurrentDefinition],
+    marks: Mapping[int, Sequence[Mark]],
+    outcome: Outcome,
 ) -> list[_Ready]:
+    """Those of the children that ``outcome``, of one of their parents, lets begin."""
+    rules = {child_id: definitions[child_id].definition.trigger_rule for child_id in child_ids}
     return [
         _Ready(child_id, definitions[child_id], marks[child_id])
-        for child_id in child_ids
-        if is_ready(marks[child_id], definitions[child_id].definition.trigger_rule)
+        for child_id, rule in rules.items()
+        if is_moved_by(rule, outcome is Outcome.SUCCESS) and is_ready(marks[child_id], rule)
     ]
 
 
-def _ready_in_wave(connection: Connection, run: Run) -> list[_Ready]:
+def _ready_in_wave(connection: Connection, run: Run, outcome: Outcome) -> list[_Ready]:
     """The children that are ready in the wave of ``run`` and have no run in it, but one that failed.
 
     One that has succeeded in it already is passed through: those after it may have failed.
@@ -125,7 +130,7 @@ def _ready_in_wave(connection: Connection, run: Run) -> list[_Ready]:
         definitions = jobs.current_definitions(connection, child_ids)
         marks = chains.marks_in_wave(connection, child_ids, root.job_id, root_run_id)
         outcomes = chains.outcomes_in_wave(connection, child_ids, root_run_id)
-        for child in _ready(child_ids, definitions, marks):
+        for child in _ready(child_ids, definitions, marks, outcome):
             if Outcome.SUCCESS in outcomes[child.job_id]:
                 pending.append(child.job_id)
             elif Outcome.NONE not in outcomes[child.job_id]:

@@ -151,7 +151,7 @@ def mark_successful(app: Application, run_id: int, note: str = "", by: str = "")
         other = runs.success_in_wave(connection, run.job_id, run.root_run_id or run.id)
         if other is not None:
             raise Conflict(
-                f"Run {other} of job {shown(run.job_name)} has succeeded in the same wave; nothing waits for run {run_id}."
+                f"Run {other} of job {shown(run.job_name)} has succeeded in the same wave: nothing waits for it."
             )
         words = f"marked successful by {by}" if by else "marked successful"
         words = f"{words}: {note.strip()}" if note.strip() else words

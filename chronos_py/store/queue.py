@@ -17,6 +17,7 @@ from chronos_py.store.tables import BackfillRow, JobLimitRow, JobRow, RunRow
 
 _WAITING = sorted(WAITING_RUN_STATES)
 _ACTIVE = sorted(ACTIVE_RUN_STATES)
+_HAS_TASK = [RunState.STARTING, RunState.RUNNING]
 
 
 def backfill_rooms(connection: Connection) -> dict[int, int]:
@@ -36,7 +37,7 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
     other = aliased(RunRow)
     # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
     has_begun = or_(
-        other.state.in_([RunState.STARTING, RunState.RUNNING]),
+        other.state.in_(_HAS_TASK),
         and_(other.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
     )
     # A backfill gives way: its runs wait for all others of their job, also for those that could start now. Not with a
@@ -58,7 +59,14 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
     active = aliased(RunRow)
     going_on = (
         select(func.count())
-        .where(active.job_id == RunRow.job_id, active.id != RunRow.id, active.state.in_(_ACTIVE))
+        .where(
+            active.job_id == RunRow.job_id,
+            active.id != RunRow.id,
+            or_(
+                active.state.in_(_HAS_TASK),
+                and_(active.state == RunState.WAITING_RETRY, RunRow.state == RunState.QUEUED),
+            ),
+        )
         .correlate(RunRow)
         .scalar_subquery()
     )
@@ -123,7 +131,7 @@ def _admitted(connection: Connection, may_launch: ColumnElement[bool], most: int
         waiting.setdefault(job_id, []).append((run_id, rank))
     if not waiting:
         return []
-    going_on = _going_on(connection, list(waiting))
+    going_on = count_with_task(connection, list(waiting))
     definitions = current_definitions(connection, waiting)
     contenders = []
     for job_id, queued in waiting.items():
@@ -144,11 +152,11 @@ def count_active(connection: Connection, job_ids: list[int]) -> dict[int, int]:
     return {row.job_id: row.runs for row in rows}
 
 
-def _going_on(connection: Connection, job_ids: list[int]) -> dict[int, int]:
+def count_with_task(connection: Connection, job_ids: list[int]) -> dict[int, int]:
     """How many runs of each job have a task."""
     rows = connection.execute(
         select(RunRow.job_id, func.count().label("runs"))
-        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_([RunState.STARTING, RunState.RUNNING]))
+        .where(RunRow.job_id.in_(job_ids), RunRow.state.in_(_HAS_TASK))
         .group_by(RunRow.job_id)
     )
     return {row.job_id: row.runs for row in rows}

@@ -98,3 +98,29 @@ def test_what_follows_a_failure_of_a_backfill_that_was_overruled_after_its_end_r
     assert leader.states("load") == [RunState.RUNNING]
     leader.end_last("load")
     assert backfills.get_backfill(leader.application, view.backfill.id).backfill.finished_at is not None
+
+
+def test_a_success_that_was_run_again_and_failed_starts_no_child(leader: Leader) -> None:
+    leader.define("extract", retries=0)
+    leader.define("load", parents=["extract"], retries=0)
+    runs.run_now(leader.application, "extract")
+    leader.turn()
+    leader.end_last("extract")
+    leader.turn()
+    leader.end_last("load", 1)
+    runs.rerun(leader.application, leader.runs("extract")[0].id, from_failure=True)
+    leader.turn()
+    leader.end_last("extract", 1)
+    assert leader.states("load") == [RunState.FAILED]
+
+
+def test_a_failure_starts_no_child_on_an_older_success(leader: Leader) -> None:
+    for name in ("extract", "other"):
+        leader.define(name, retries=0)
+    leader.define("load", parents=["extract", "other"])
+    for exit_code in (0, 1):
+        runs.run_now(leader.application, "extract")
+        leader.turn()
+        leader.end_last("extract", exit_code)
+        leader.define("load", parents=["extract"])
+    assert leader.runs("load") == []

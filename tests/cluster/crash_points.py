@@ -1,7 +1,7 @@
 """``chronos server`` that kills itself with SIGKILL just before or just after its n-th commit.
 
 Run as ``python -m tests.cluster.crash_points POINT ARMED server OPTION...``. Points count from 1: odd ones lie before
-a commit, even ones after it. Only commits that change rows are counted, not those that prolong the lease (their number
+a commit, even ones after it. Only commits that change rows are counted, not those that prolong the lease (how many
 depends on time), and only while the file ARMED is there. How many points were passed is written into it.
 """
 

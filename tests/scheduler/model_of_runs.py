@@ -39,6 +39,9 @@ class Model:
     def unfinished(self, job: Job) -> list[Run]:
         return [run for run in self.runs if run.job is job and not run.is_final]
 
+    def wave_of(self, run: Run) -> list[Run]:
+        return [other for other in self.runs if run.wave in (other.root, other.id)]
+
     def live(self) -> list[Run]:
         """The runs that have a task, or are about to, in the order in which they were started."""
         return sorted((run for run in self.runs if run.task), key=lambda run: run.task.serial if run.task else 0)
@@ -307,7 +310,7 @@ class Model:
             return []
         root = next(other.job for other in self.runs if other.id == run.wave)
         of_wave = self._below(root)
-        ours = [other for other in self.runs if run.wave in (other.root, other.id)]
+        ours = self.wave_of(run)
         succeeded = {other.job.definition.name for other in ours if other.has_succeeded and not other.job.deleted}
         ready: list[Job] = []
         seen: set[int] = set()

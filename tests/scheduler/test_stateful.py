@@ -125,8 +125,13 @@ class Cluster(WatchedCluster):
     @rule(pick=picks)
     def mark_successful(self, pick: int) -> None:
         failed = [run for run in self.model.runs if run.is_final and not run.has_succeeded]
-        runs.mark_successful(self.app, failed[pick % len(failed)].id)
-        self.model.overrule(failed[pick % len(failed)])
+        run = failed[pick % len(failed)]
+        if any(other.job is run.job and other.has_succeeded for other in self.model.wave_of(run)):
+            with pytest.raises(Conflict):
+                runs.mark_successful(self.app, run.id)
+            return
+        runs.mark_successful(self.app, run.id)
+        self.model.overrule(run)
 
     @precondition(lambda self: any(not run.is_final for run in self.model.runs))
     @rule(pick=picks)

@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 _ONE_BY_ONE = ("browser", "cluster", "packaging", "pools")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.removeprefix("tests/").partition("/")[0] in _ONE_BY_ONE:

@@ -24,17 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-# Folders whose tests start servers, kill them and watch the clock: one after the other, also where others run beside.
-_ONE_BY_ONE = ("browser", "cluster", "packaging", "pools")
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are looked at
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.removeprefix("tests/").partition("/")[0] in _ONE_BY_ONE:
-            item.add_marker(pytest.mark.xdist_group("one by one"))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seconds: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():

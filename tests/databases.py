@@ -19,9 +19,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
+from chronos_py.store import database as database_module
 from chronos_py.store import leadership, schema
 from chronos_py.store.database import Database
+from tests.cluster.server import wait_for
 
 __all__ = [
     "database",
@@ -33,6 +36,11 @@ __all__ = [
     "sqlite_template",
 ]
 
+# A loaded machine may take longer to answer than a node waits for its server, and stand still for longer between two
+# statements than a leader may that holds locks.
+database_module.CONNECT_SECONDS = 60
+OWN_IDLE_TRANSACTION_SECONDS = database_module.IDLE_TRANSACTION_SECONDS
+database_module.IDLE_TRANSACTION_SECONDS = 120
 SCRIPT = Path(__file__).parents[1] / "script" / "postgres"
 DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
@@ -60,14 +68,13 @@ class PostgresServer:
             pytest.skip(reason)
         pytest.fail(reason, pytrace=False)
 
-    def crash(self) -> None:
-        """End it at once, as a power cut would."""
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{pid}").exists():
-            assert time.monotonic() < deadline, f"PostgreSQL (process {pid}) does not end"
-            time.sleep(0.02)  # between two looks at another process; the deadline decides
+    def crash(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it at once, as a power cut would; SIGINT ends its sessions first, SIGKILL leaves them to notice."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        sessions = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(pid), how)
+        # It does not start again before the last session has noticed.
+        wait_for("PostgreSQL to end", lambda: not any(Path(f"/proc/{each}").exists() for each in (pid, *sessions)))
 
 
 @contextmanager
@@ -105,13 +112,25 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 def postgres_database(engine: Engine, template: str = "template1") -> Iterator[str]:
     """A new database, a copy of ``template``; its URL."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    _once_nobody_uses_it(engine, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield engine.url.set(database=name).render_as_string(hide_password=False)
     finally:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        _once_nobody_uses_it(engine, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _once_nobody_uses_it(engine: Engine, statement: str) -> None:
+    """PostgreSQL itself waits five seconds for sessions to end that it has told to."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(statement))
+            return
+        except OperationalError as error:
+            is_in_use = getattr(error.orig, "sqlstate", None) == "55006"
+            if not is_in_use or time.monotonic() > deadline:
+                raise
 
 
 def migrate(url: str) -> None:

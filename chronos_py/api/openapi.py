@@ -22,6 +22,7 @@ from chronos_py.api.operations import (
     query,
     with_headers,
 )
+from chronos_py.api.schemas_cluster import CLUSTER
 from chronos_py.api.shapes import Schema, reference
 from chronos_py.services.logs import LIMIT
 
@@ -137,15 +138,22 @@ def _run_paths() -> dict[str, Schema]:
     log_parameters = (
         query("attempt", {"type": "integer", "minimum": 1}, "Which try; default: the last one."),
         query("stream", {"enum": ["stdout", "stderr"], "default": "stdout"}, "Which stream."),
-        query("offset", {"type": "integer", "minimum": 0, "default": 0}, "The first byte."),
+        query(
+            "offset",
+            {"type": "integer", "minimum": -LIMIT, "default": 0},
+            "The first byte; a negative one counts from the end of what is there.",
+        ),
         query(
             "limit", {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": LIMIT}, "At most so many bytes."
         ),
     )
     output = with_headers(
         answer("Bytes of the stream", {"type": "string"}, "text/plain"),
+        X_Log_Attempt="Which try it is, 0: there is none yet.",
+        X_Log_Offset="The offset of the first of these bytes.",
         X_Next_Offset="The offset to go on from.",
         X_Log_Complete="true when nothing will follow that offset, else false.",
+        X_Log_Size="How many bytes the stream has, where that is known.",
     )
     return {
         "/api/runs": {
@@ -217,6 +225,7 @@ def _run_paths() -> dict[str, Schema]:
 def _other_paths() -> dict[str, Schema]:
     graph = operation("getGraph", "All jobs and edges", {"200": answer("The graph", schemas.GRAPH)})
     leader = operation("getLeader", "Who leads", {"200": answer("The leader", schemas.LEADER)})
+    cluster = operation("getCluster", "How the cluster stands", {"200": answer("The cluster", CLUSTER)})
     document = operation("getOpenapi", "This document", {"200": answer("OpenAPI 3.1", {"type": "object"})})
     page = operation("getDocs", "This document as a page", {"200": answer("A page", shapes.TEXT, "text/html")})
     alive = operation(
@@ -231,6 +240,7 @@ def _other_paths() -> dict[str, Schema]:
     return {
         "/api/graph": {"get": graph},
         "/api/leader": {"get": leader},
+        "/api/cluster": {"get": cluster},
         "/api/openapi.json": {"get": document},
         "/api/docs": {"get": page},
         "/healthz": {"get": alive},

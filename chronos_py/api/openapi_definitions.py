@@ -103,11 +103,42 @@ def _selection_path(identity: str, summary: str, properties: Schema) -> Schema:
     }
 
 
+def _import_path() -> Schema:
+    taken = shapes.always(
+        {
+            "name": {"type": "string"},
+            "change": {"enum": ["created", "unchanged"]},
+            "kind": {"enum": ["schedule", "dependency", "manual"]},
+            "description": {"type": "string", "description": "When it runs, in words."},
+            "disabled": {"type": "boolean"},
+            "nextRun": shapes.TIME_OR_NULL,
+            "parents": shapes.TEXTS,
+            "notes": {**shapes.TEXTS, "description": "What it does otherwise than in Chronos."},
+        }
+    )
+    problem = shapes.always({"name": {"type": "string"}, "reason": {"type": "string"}})
+    done = {"jobs": {"type": "array", "items": taken}, "problems": {"type": "array", "items": problem}}
+    wanted: Schema = {
+        "jobs": {"type": "array", "items": {"type": "object"}, "description": "What GET jobs of a Chronos answers."},
+        "timeZone": {"type": "string", "description": "The zone of starts without an offset; default: UTC."},
+        "dryRun": {"type": "boolean", "default": False, "description": "Say what would be, and change nothing."},
+    }
+    return {
+        "post": operation(
+            "importChronos",
+            "Create the jobs of a Chronos, parents first: all of them or, with any problem, none",
+            {"200": answer("What was done, or would be", shapes.always(done))},
+            body=shapes.nothing_else(wanted, "jobs"),
+        )
+    }
+
+
 def definition_paths() -> dict[str, Schema]:
     """History, and pausing and resuming several jobs."""
     resume = "Resume the jobs of a selection (exactly one of names, labels and text): all of them or none"
     return {
         **_revision_paths(),
+        "/api/imports/chronos": _import_path(),
         "/api/jobs/pause": _selection_path("pauseJobs", resume.replace("Resume", "Pause"), _CHOICE),
         "/api/jobs/resume": _selection_path("resumeJobs", resume, {**_CHOICE, "catchUp": _CATCH_UP}),
     }

@@ -58,14 +58,18 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     def get_logs(run_id: int) -> Response:
         number = optional_integer_argument("attempt")
         stream = choice_argument("stream", _STREAMS) or "stdout"
-        offset = integer_argument("offset", 0, 0)
+        offset = integer_argument("offset", 0, -logs.LIMIT)
         limit = integer_argument("limit", logs.LIMIT, 1, logs.LIMIT)
         chunk = logs.read_log(app, run_id, number, stream, offset, limit)
         # Whatever a task prints is shown as text, never run as a page.
         answer = Response(chunk.data, content_type="text/plain; charset=utf-8")
         answer.headers["Content-Disposition"] = f'inline; filename="run-{run_id}-{stream}.txt"'
+        answer.headers["X-Log-Attempt"] = str(chunk.attempt)
+        answer.headers["X-Log-Offset"] = str(chunk.offset)
         answer.headers["X-Next-Offset"] = str(chunk.next_offset)
         answer.headers["X-Log-Complete"] = "true" if chunk.complete else "false"
+        if chunk.size is not None:
+            answer.headers["X-Log-Size"] = str(chunk.size)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chronos_py.api.schemas_task import CONTAINER, TASK_FIELDS
 from chronos_py.api.shapes import (
     COUNT,
     DURATION,
@@ -36,25 +37,6 @@ def _pair(key: str) -> Schema:
     return {"type": "object", "required": [key], "properties": {key: TEXT, "value": TEXT}}
 
 
-_CONTAINER: Schema = {
-    "type": ["object", "null"],
-    "description": "The container to run in; without one the pool's default image, or no container at all.",
-    "properties": {
-        "image": TEXT,
-        "network": {"enum": ["HOST", "BRIDGE", "USER", "NONE"], "default": "HOST"},
-        "networkName": TEXT,
-        "forcePullImage": YES_OR_NO,
-        "volumes": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["containerPath"],
-                "properties": {"containerPath": TEXT, "hostPath": TEXT_OR_NULL, "mode": {"enum": ["RW", "RO"]}},
-            },
-        },
-        "parameters": {"type": "array", "items": _pair("key")},
-    },
-}
 _BLACKOUT: Schema = {
     "type": "object",
     "description": "A window from start to end, or one of a duration at each occurrence of a schedule.",
@@ -74,7 +56,7 @@ JOB_FIELDS: Schema = {
     "shell": YES_OR_NO,
     "arguments": TEXTS,
     "environmentVariables": {"type": "array", "items": _pair("name")},
-    "container": _CONTAINER,
+    "container": CONTAINER,
     "schedule": described("An ISO 8601 repeating interval R[n]/[start]/period, or a cron expression.", TEXT),
     "scheduleTimeZone": described("A name of the tz database, such as Europe/Berlin.", TEXT),
     "parents": described("Runs once when all of these have succeeded since it last ran.", TEXTS),
@@ -129,6 +111,7 @@ JOB_FIELDS: Schema = {
     "owner": TEXT,
     "ownerName": TEXT,
     "labels": described("What jobs are sorted and chosen by.", {"type": "object", "additionalProperties": TEXT}),
+    **TASK_FIELDS,
 }
 # What the server keeps about a job: shown with it, ignored when it comes back.
 _KEPT: Schema = {

@@ -7,7 +7,19 @@ import sys
 import click
 
 from chronos_py import __version__
-from chronos_py.cli import backfills, database, definitions, jobs, limits, runs, schedules, server
+from chronos_py.cli import (
+    backfills,
+    database,
+    definitions,
+    import_chronos,
+    jobs,
+    limits,
+    mesos,
+    ready,
+    runs,
+    schedules,
+    server,
+)
 from chronos_py.errors import ChronosError
 
 
@@ -19,6 +31,7 @@ def chronos() -> None:
 
 for command in (
     server.server,
+    ready.ready,
     database.database,
     jobs.job,
     schedules.preview,
@@ -33,6 +46,8 @@ for command in (
     backfills.backfill,
     backfills.backfills,
     backfills.cancel_backfill,
+    import_chronos.import_chronos,
+    mesos.mesos,
 ):
     chronos.add_command(command)
 for command in definitions.COMMANDS:

@@ -23,10 +23,13 @@ class ServerError(ChronosError):
 class Client:
     """A server at a URL; ``http://user:password@host:port`` sends the credentials, and no message repeats them.
 
-    Raises ServerError for what is no URL.
+    ``if_absent`` ends the sentence that nothing answers there. Raises ServerError for what is no URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, if_absent: str = "start one with chronos server, or say which with --server URL."
+    ) -> None:
+        self._if_absent = if_absent
         self.url, credentials = _without_credentials(url)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -39,29 +42,37 @@ class Client:
         query: dict[str, Any] | None = None,
         body: object = None,
         headers: dict[str, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> requests.Response:
         """The answer. Raises ServerError for refusals and when the server cannot be reached."""
-        try:
-            answer = self._session.request(
-                method, self.url + path, params=query, json=body, headers=headers, timeout=TIMEOUT_SECONDS
-            )
-        except requests.exceptions.Timeout as error:
-            raise ServerError(f"{self.url} did not answer within {TIMEOUT_SECONDS} s.") from error
-        except requests.exceptions.SSLError as error:
-            raise ServerError(f"{self.url} cannot be trusted: {error}.") from error
-        except requests.exceptions.ConnectionError as error:
-            raise ServerError(
-                f"no server answers at {self.url}; start one with chronos server, or say which with --server URL."
-            ) from error
-        except requests.exceptions.RequestException as error:
-            raise ServerError(f"{self.url} cannot be asked: {error}.") from error
+        answer = self.request(method, path, timeout, params=query, json=body, headers=headers)
         if answer.status_code >= 400:
             raise ServerError(_sentence(answer))
         return answer
 
-    def ask(self, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
+    def request(self, method: str, path: str, timeout: float = TIMEOUT_SECONDS, **options: Any) -> requests.Response:
+        """The answer, a refusal too. Raises ServerError when the server cannot be reached."""
+        try:
+            return self._session.request(method, self.url + path, timeout=timeout, **options)
+        except requests.exceptions.Timeout as error:
+            raise ServerError(f"{self.url} did not answer within {timeout:g} s.") from error
+        except requests.exceptions.SSLError as error:
+            raise ServerError(f"{self.url} cannot be trusted: {error}.") from error
+        except requests.exceptions.ConnectionError as error:
+            raise ServerError(f"no server answers at {self.url}; {self._if_absent}") from error
+        except requests.exceptions.RequestException as error:
+            raise ServerError(f"{self.url} cannot be asked: {error}.") from error
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: object = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Any:
         """The JSON in the answer. Raises as :meth:`call`."""
-        answer = self.call(method, path, query, body)
+        answer = self.call(method, path, query, body, timeout=timeout)
         try:
             return answer.json()
         except ValueError as error:

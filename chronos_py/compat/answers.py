@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response
+from flask import Response, g
 
 
 def json_answer(value: Any, status: int = 200) -> Response:
@@ -26,3 +26,9 @@ def done() -> Response:
 def error(status: int, sentence: str) -> Response:
     """The original's error body, of which clients read ``message``."""
     return json_answer({"message": sentence, "status": HTTPStatus(status).phrase}, status)
+
+
+def person() -> str:
+    """Who asks; "" when nobody has to say so."""
+    name: str = g.get("person", "")
+    return name

@@ -5,12 +5,14 @@ A JSON null counts as given there: no text, no, zero, an empty list. Numbers may
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.reader import shown
 
 _LARGEST = 1e15
+_DIGITS = re.compile("-?[0-9]{1,15}")
 
 
 def as_text(value: object) -> str:
@@ -49,8 +51,24 @@ def as_whole_number(value: object) -> int:
     return int(as_number(value))
 
 
+def as_number_if_one(value: object) -> object:
+    """A whole number that comes as text or with a fraction of 0; anything else is left for the strict reading."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def as_texts(value: object) -> list[str]:
     return [as_text(item) for item in value] if isinstance(value, list) else []
+
+
+def as_constraints(value: object) -> object:
+    """Lists of texts; null is none. What is no list is left for the strict reading to refuse."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return value
+    return [as_texts(entry) if isinstance(entry, list) else entry for entry in value]
 
 
 def as_objects(value: object, field: str) -> list[dict[str, Any]]:

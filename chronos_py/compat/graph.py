@@ -11,18 +11,18 @@ from chronos_py.compat.schedules import shown_schedule
 from chronos_py.model.job import last_outcome
 from chronos_py.model.reader import shown
 from chronos_py.services import Application, jobs
-from chronos_py.services.cluster import view_graph
+from chronos_py.services.cluster import JobStanding, view_graph, view_standings
 from chronos_py.services.jobs import JobSummary
+
+_LARGEST = 2**31 - 1
 
 
 def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
     @routes.get("/graph/csv")
     def csv() -> Response:
-        lines = [
-            f"node,{summary.job.name},{last_outcome(summary.job.counters)},{state(summary, generation)}\n"
-            for summary in jobs.list_jobs(app, last_runs=0)
-        ]
-        lines += [f"link,{parent},{child}\n" for parent, child in view_graph(app).edges]
+        standings, edges = view_standings(app)
+        lines = [f"node,{job.name},{job.outcome},{state(job, generation)}\n" for job in standings]
+        lines += [f"link,{parent},{child}\n" for parent, child in edges]
         return text_answer("".join(lines))
 
     @routes.get("/graph/dot")
@@ -43,14 +43,15 @@ def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
         wanted = {key: request.args.get(key, "").lower() for key in ("name", "command", "any")}
         offset, limit = _whole_number("offset", 0), _whole_number("limit", 10)
         found = [each.job for each in jobs.list_jobs(app, last_runs=0) if _matches(each, wanted)]
-        return json_answer([write_document(job, generation) for job in found[offset : offset + limit]])
+        page, epsilon = found[offset : offset + limit], app.defaults.epsilon
+        return json_answer([write_document(job, generation, epsilon) for job in page])
 
 
-def state(summary: JobSummary, generation: str) -> str:
+def state(job: JobSummary | JobStanding, generation: str) -> str:
     """``idle``, ``queued`` or running; 3.x prints how many run."""
-    if summary.active:
-        return f"{summary.active} running" if generation == "3" else "running"
-    return "queued" if summary.waiting else "idle"
+    if job.active:
+        return f"{job.active} running" if generation == "3" else "running"
+    return "queued" if job.waiting else "idle"
 
 
 def _summary(summary: JobSummary, generation: str) -> dict[str, object]:
@@ -66,9 +67,13 @@ def _summary(summary: JobSummary, generation: str) -> dict[str, object]:
 
 
 def _matches(summary: JobSummary, wanted: dict[str, str]) -> bool:
-    name, command = summary.job.name.lower(), summary.job.definition.command.lower()
-    is_somewhere = wanted["any"] in name or wanted["any"] in command
-    return wanted["name"] in name and wanted["command"] in command and is_somewhere
+    """By name and command, and beside those by ``any`` in either of them, as in the original; but ``any`` filters."""
+    name, command, anywhere = (wanted[key] for key in ("name", "command", "any"))
+    its_name, its_command = summary.job.name.lower(), summary.job.definition.command.lower()
+    if anywhere and (anywhere in its_name or anywhere in its_command):
+        return True
+    asks_only_for_any = bool(anywhere) and not name and not command
+    return not asks_only_for_any and name in its_name and command in its_command
 
 
 def _whole_number(name: str, default: int) -> int:
@@ -76,6 +81,7 @@ def _whole_number(name: str, default: int) -> int:
     text = request.args.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise NotFound(f"{name} is {shown(text)} but must be a whole number.")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
+    if not is_number or int(text) > _LARGEST:
+        raise NotFound(f"{name} is {shown(text)} but must be a whole number from 0 to {_LARGEST}.")
     return int(text)

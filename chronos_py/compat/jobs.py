@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from chronos_py.compat.answers import done, json_answer
-from chronos_py.compat.coercions import as_text
+from chronos_py.compat.answers import done, json_answer, person
+from chronos_py.compat.coercions import as_text, as_word
 from chronos_py.compat.documents import read_document, write_document
 from chronos_py.errors import InvalidDefinition, NotFound
 from chronos_py.model.job import Definition, Job
@@ -28,18 +28,27 @@ def add_routes(routes: Blueprint, app: Application, generation: str) -> None:
         overrides = None
         if arguments := request.args.get("arguments"):
             overrides = Overrides(_arguments(arguments, jobs.get_job(app, name).job.definition))
-        runs.run_now(app, name, overrides, _person(), even_if_disabled=False)
+        runs.run_now(app, name, overrides, person(), even_if_disabled=False)
         return done()
 
     @routes.delete("/job/<name>")
     def delete_job(name: str) -> Response:
-        jobs.delete_job(app, name, _person(), children="convert")
+        jobs.delete_job(app, name, person(), children="convert")
         return done()
 
-    @routes.delete("/task/kill/<name>")
-    def kill_tasks(name: str) -> Response:
-        runs.kill_job_runs(app, name, _person())
-        return done()
+    @routes.put("/job/success/<name>")
+    def mark_successful(name: str) -> Response:
+        """Text that calls itself JSON, and 200 whatever comes: clients read its last word."""
+        try:
+            runs.mark_job_successful(app, name, person())
+        except NotFound:
+            return _marked(name, False)
+        return _marked(name, True)
+
+
+def _marked(name: str, is_marked: bool) -> Response:
+    text = f"marked job {name} as successful: {str(is_marked).lower()}"
+    return Response(text, content_type="application/json")
 
 
 def _add_writes(routes: Blueprint, app: Application) -> None:
@@ -52,8 +61,14 @@ def _add_writes(routes: Blueprint, app: Application) -> None:
                 " send dependent jobs to dependency.",
                 "parents",
             )
-        if not body.get("schedule"):
+        if body.get("schedule") is None:
             body["schedule"] = "R1//PT24H"  # neither schedule nor parents means: once, now
+        elif not as_word(body["schedule"]).strip():
+            raise InvalidDefinition(
+                f"schedule is {shown(body['schedule'])} but must be an ISO 8601 repeating interval"
+                " such as R/2026-01-01T03:00:00Z/P1D, or a cron expression.",
+                "schedule",
+            )
         return _save(app, body)
 
     @routes.route("/dependency", methods=["POST", "PUT"])
@@ -70,16 +85,17 @@ def _add_reads(routes: Blueprint, app: Application, generation: str) -> None:
     @routes.get("/jobs")
     def list_jobs() -> Response:
         found = jobs.list_jobs(app, last_runs=0)
-        return json_answer([write_document(summary.job, generation) for summary in found])
+        epsilon = app.defaults.epsilon
+        return json_answer([write_document(summary.job, generation, epsilon) for summary in found])
 
     @routes.get("/job/<name>")
     def get_job(name: str) -> Response:
-        return json_answer(write_document(jobs.get_job(app, name).job, generation))
+        return json_answer(write_document(jobs.get_job(app, name).job, generation, app.defaults.epsilon))
 
 
 def _save(app: Application, body: dict[str, Any]) -> Response:
-    document, counters = read_document(body, _present(app, as_text(body.get("name"))))
-    jobs.save_job(app, document, _person(), counters=counters)
+    document, counters = read_document(body, _present(app, as_text(body.get("name"))), app.defaults.epsilon)
+    jobs.save_job(app, document, person(), counters=counters)
     return done()
 
 
@@ -107,8 +123,3 @@ def _arguments(text: str, definition: Definition) -> tuple[str, ...]:
         return tuple(shlex.split(text))
     except ValueError as error:
         raise InvalidDefinition(f"arguments is {shown(text)}, which has an open quote.", "arguments") from error
-
-
-def _person() -> str:
-    name: str = g.get("person", "")
-    return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from chronos_py.compat.answers import json_answer
 from chronos_py.services import Application
@@ -14,6 +14,10 @@ def add_routes(routes: Blueprint, app: Application) -> None:
     def ping() -> Response:
         answer = Response("pong\n", content_type="text/plain;charset=UTF-8")
         answer.headers["Cache-Control"] = "must-revalidate,no-cache,no-store"
+        if origin := request.headers.get("Origin"):  # as in the original; the one word tells nobody anything
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.headers["Access-Control-Allow-Credentials"] = "true"
+            answer.headers["Vary"] = "Origin"
         return answer
 
     add_leader_route(routes, app)

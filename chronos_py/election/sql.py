@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _CAMPAIGN_SECONDS = 1.0
+_AFTER_SECONDS = 0.02  # so as not to look a moment too early
+_BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 3.0)  # between looks at a database that is away
 
 
 class Lease(Protocol):
@@ -23,6 +25,9 @@ class Lease(Protocol):
 
     def holder(self) -> str:
         """Who holds it, "" when nobody does."""
+
+    def seconds_left(self) -> float:
+        """How long it still runs unless it is renewed; negative when it has run out."""
 
     def acquire(self, seconds: float, now: datetime, dead_holder: str | None = None) -> int | None:
         """Take it when it is free, has run out, or is held by ``dead_holder``. The new epoch, or None."""
@@ -58,9 +63,11 @@ class SqlElection:
         self._is_dead = is_dead
         self._on_database = on_database
         self._stop = threading.Event()
+        self._look = threading.Event()
         self._thread: threading.Thread | None = None
         self._epoch: int | None = None
         self._valid_until = 0.0
+        self._failures = 0
 
     def start(self, on_elected: Elected, on_deposed: Deposed) -> None:
         self._thread = threading.Thread(target=self._run, args=(on_elected, on_deposed), name="election", daemon=True)
@@ -69,15 +76,29 @@ class SqlElection:
     def may_launch(self) -> bool:
         return self._epoch is not None and self._clock.monotonic() < self._valid_until
 
+    def look(self) -> None:
+        """Look at the lease now: somebody says that it was given back. Any thread may call this."""
+        self._look.set()
+
     def stop(self) -> None:
         self._stop.set()
+        self._look.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self, on_elected: Elected, on_deposed: Deposed) -> None:
         while not self._stop.is_set():
             epoch = self._epoch
-            self._stop.wait(self._campaign(on_elected) if epoch is None else self._renew(epoch, on_deposed))
+            try:
+                pause = self._campaign(on_elected) if epoch is None else self._renew(epoch, on_deposed)
+            except Exception:  # a bug must not take the node out of the election silently: say so, and go on
+                logger.exception("The election failed")
+                self._on_database("The election failed with an internal error; see the server's log.")
+                pause = _RETRY_SECONDS
+                if self._epoch is not None and (epoch is None or not self.may_launch()):
+                    self._end_term("the election failed", on_deposed)
+            self._look.wait(pause)
+            self._look.clear()
         if self._epoch is not None:
             epoch = self._epoch
             self._end_term("the server is stopping", on_deposed)
@@ -92,12 +113,15 @@ class SqlElection:
             holder = self._lease.holder()
             dead = holder if holder and self._is_dead(holder) else None
             epoch = self._lease.acquire(self._lease_seconds, self._clock.now(), dead)
+            pause = self._lease.seconds_left() if epoch is None else 0.0
         except DatabaseUnavailable as error:
             self._on_database(str(error))
-            return _CAMPAIGN_SECONDS
+            self._failures += 1
+            return _BACK_OFF_SECONDS[min(self._failures, len(_BACK_OFF_SECONDS)) - 1]
+        self._failures = 0
         self._on_database(None)
-        if epoch is None:
-            return _CAMPAIGN_SECONDS
+        if epoch is None:  # look when it runs out, if it is not renewed: nobody leads from then on
+            return min(max(pause, 0.0) + _AFTER_SECONDS, _CAMPAIGN_SECONDS)
         self._epoch = epoch
         self._valid_until = asked + self._lease_seconds
         logger.info("This node leads: term %d begins.", epoch)

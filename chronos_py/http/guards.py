@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ from chronos_py.http.addresses import is_loopback
 from chronos_py.http.refusals import refuse
 
 BODY_LIMIT = 1 << 20
+# The listing of a whole Chronos: some ten thousand jobs.
+LARGER_BODIES = {"/api/imports/chronos": 15 << 20}
+# The form of a job sends the document that it was shown for, its fields, and the same as JSON, all of it quoted.
+_FORMS = re.compile(r"/jobs/(?:new|[^/]+/edit)")
+FORM_LIMIT = 12 << 20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -25,7 +31,7 @@ SECURITY_HEADERS = {
 }
 
 
-def refuse_strangers(credentials: str | None) -> Response | None:
+def refuse_strangers(credentials: str | None, realm: str) -> Response | None:
     """HTTP Basic over every path, where credentials are set. Notes who asks."""
     g.person = ""
     if credentials is None:
@@ -35,7 +41,8 @@ def refuse_strangers(credentials: str | None) -> Response | None:
         g.person = credentials.partition(":")[0]
         return None
     answer = refuse(401, "Give the user name and password of this server.")
-    answer.headers["WWW-Authenticate"] = 'Basic realm="chronos"'
+    quoted = realm.replace("\\", r"\\").replace('"', r"\"")
+    answer.headers["WWW-Authenticate"] = f'Basic realm="{quoted}"'
     return answer
 
 
@@ -79,8 +86,10 @@ def refuse_other_sites() -> Response | None:
 
 def refuse_unusable_requests() -> Response | None:
     """What no part of the site can do anything with: a body that is too large, an address with a NUL in it."""
-    if (request.content_length or 0) > BODY_LIMIT:
-        return refuse(413, f"The request body is larger than {BODY_LIMIT} bytes.")
+    limit = FORM_LIMIT if _FORMS.fullmatch(request.path) else LARGER_BODIES.get(request.path, BODY_LIMIT)
+    if (request.content_length or 0) > limit:
+        return refuse(413, f"The request body is larger than {limit} bytes.")
+    request.max_content_length = limit
     if "\x00" in request.path or any("\x00" in text for pair in request.args.items(multi=True) for text in pair):
         return refuse(400, "The address contains a NUL character.")
     return None
@@ -91,5 +100,5 @@ def add_headers(answer: Response) -> Response:
         answer.headers.setdefault(name, value)
     answer.headers.setdefault("Cache-Control", "no-cache")
     if compat.serves(request.path):
-        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers.setdefault("Access-Control-Allow-Origin", "*")
     return answer

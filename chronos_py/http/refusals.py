@@ -58,6 +58,7 @@ def _explain_ours(error: ChronosError, status: int) -> Response:
         status = 400  # the original's word for it, and clients rely on that
     answer = refuse(status, str(error), error.field if isinstance(error, InvalidDefinition) else None)
     if status == 503:
+        logger.warning("Request %s %s could not be served: %s", request.method, request.path, error)
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 
 import fsspec
 
-from chronos_py.errors import ConfigurationError
+from chronos_py.errors import ChronosError, ConfigurationError
 from chronos_py.pools import Stream
 
 
 class LogArchive:
     """Output by run, attempt and stream below a URL: a folder, ``s3://bucket/logs``, ...
 
-    Raises OSError where the file system does.
+    Raises OSError where the file system fails, in whatever words.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,14 +29,24 @@ class LogArchive:
         return f"{self._root}/{run_id // 1000:06d}/{run_id}/{number}.{stream}"
 
     def store(self, run_id: int, number: int, stream: Stream, chunks: Iterator[bytes]) -> None:
-        """Keep a stream. It appears as a whole or not at all; storing again replaces it."""
+        """Keep a stream. It appears as a whole or not at all; storing again replaces it.
+
+        Raises what ``chunks`` raise of ours, too.
+        """
         path = self._path(run_id, number, stream)
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         partial = f"{path}.{secrets.token_hex(4)}.partial"
-        with self._files.open(partial, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-        self._files.mv(partial, path)
+        try:
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            with self._files.open(partial, "wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+            self._files.mv(partial, path)
+        except Exception as error:
+            with contextlib.suppress(Exception):  # it would take the room that there is too little of
+                self._files.rm_file(partial)
+            if isinstance(error, OSError | ChronosError):
+                raise
+            raise OSError(str(error)) from error  # buckets' clients have errors of their own
 
     def size(self, run_id: int, number: int, stream: Stream) -> int | None:
         """The length of a kept stream in bytes; None when it is not kept."""

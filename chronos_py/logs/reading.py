@@ -10,15 +10,27 @@ from chronos_py.model.run import FINAL_ATTEMPT_STATES, Attempt
 from chronos_py.pools import Pool, Stream
 
 _CHUNK = 1 << 20
+# What is passed over in looking for the end of a running task's stream: a quarter of a gibibyte.
+_MOST_CHUNKS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """A piece of a stream. ``complete``: nothing will follow ``next_offset``."""
+    """A piece of a stream. ``complete``: nothing will follow ``next_offset``.
+
+    ``size`` is that of the whole stream in bytes, where it is known; ``attempt`` 0: there is none yet.
+    """
 
     data: bytes
     next_offset: int
     complete: bool
+    size: int | None = None
+    attempt: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Where the piece begins."""
+        return self.next_offset - len(self.data)
 
 
 class TaskLogs:
@@ -33,12 +45,29 @@ class TaskLogs:
         size = self._archive.size(attempt.run_id, attempt.number, stream)
         if size is not None:
             data = self._archive.read(attempt.run_id, attempt.number, stream, offset, limit)
-            return LogChunk(data, offset + len(data), complete=offset + len(data) >= size)
+            return LogChunk(data, offset + len(data), offset + len(data) >= size, size)
         over = attempt.state in FINAL_ATTEMPT_STATES
         if over or not attempt.handle or attempt.pool != self._pool.name:
             return LogChunk(b"", offset, complete=over)
         data = self._pool.logs(attempt.handle, stream, offset, limit)
         return LogChunk(data, offset + len(data), complete=False)
+
+    def read_end(self, attempt: Attempt, stream: Stream, limit: int) -> LogChunk:
+        """The last ``limit`` bytes of a stream as it is now; fewer where that is all. Raises PoolUnavailable.
+
+        Of a running task's very long stream it may be an earlier piece, to be read on from.
+        """
+        size = self._archive.size(attempt.run_id, attempt.number, stream)
+        if size is not None:
+            return self.read(attempt, stream, max(size - limit, 0), limit)
+        # Pools tell no sizes, and some read from the beginning anyway: what is passed over is not kept.
+        kept, offset = b"", 0
+        for _ in range(_MOST_CHUNKS):
+            chunk = self.read(attempt, stream, offset, _CHUNK)
+            kept, offset = (kept + chunk.data)[-limit:], chunk.next_offset
+            if chunk.complete or not chunk.data:
+                return LogChunk(kept, offset, chunk.complete, offset)
+        return LogChunk(kept, offset, complete=False)
 
     def archive(self, attempt: Attempt, handle: str) -> None:
         """Keep both streams of an ended task. May be done again."""

@@ -101,3 +101,24 @@ def parents_first(parents_of: Mapping[str, Iterable[str]]) -> list[str]:
             del waiting[job]
         ordered += ready
     return ordered
+
+
+def connected(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """The parts of a graph that no edge connects, the largest first, each with its nodes by name."""
+    near: dict[str, list[str]] = {name: [] for name in sorted(set(names))}
+    for parent, child in edges:
+        near[parent].append(child)
+        near[child].append(parent)
+    parts, seen = [], set()
+    for name in near:
+        if name in seen:
+            continue
+        seen.add(name)
+        part = [name]
+        for each in part:  # grows while it is walked along
+            for other in near[each]:
+                if other not in seen:
+                    seen.add(other)
+                    part.append(other)
+        parts.append(sorted(part))
+    return sorted(parts, key=lambda part: (-len(part), part[0]))

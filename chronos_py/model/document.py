@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast, get_args
+from typing import Any
 
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.chain import DependencyMode, TriggerRule
+from chronos_py.model.constraints import read_constraints
+from chronos_py.model.containers import read_container
+from chronos_py.model.fetch import command_fetch, read_fetch
 from chronos_py.model.job import Definition
 from chronos_py.model.labels import read_labels
 from chronos_py.model.overlap import Overlap
@@ -22,7 +25,7 @@ from chronos_py.model.reader import Reader, shown
 from chronos_py.model.restrictions import OnBlockedDay, read_restrictions
 from chronos_py.model.schedule import parse_schedule
 from chronos_py.model.schedule.catch_up import CatchUp, CatchUpPolicy
-from chronos_py.model.task import Container, Limits, Network, Parameter, Volume
+from chronos_py.model.task import Limits
 
 NAME_LENGTH = 200
 _NAME = re.compile(r"[A-Za-z0-9_ .#-]+")
@@ -78,6 +81,14 @@ DEFAULTS: Mapping[str, Any] = {
     "owner": "",
     "ownerName": "",
     "labels": {},
+    "fetch": [],
+    "uris": [],
+    "constraints": [],
+    "executor": "",
+    "executorFlags": "",
+    "taskInfoData": "",
+    "async": False,
+    "dataProcessingJobType": False,
 }
 
 
@@ -133,14 +144,24 @@ def read_definition(document: object) -> Definition:
         catch_up=_read_catch_up(read),
         high_priority=read.boolean("highPriority", False),
         soft_error=read.boolean("softError", False),
+        is_asynchronous=read.boolean("async", False),
+        processes_data=read.boolean("dataProcessingJobType", False),
         limits=_read_limits(read),
         grace_seconds=read.seconds("gracePeriod", 10) or 0.0,
         startup_seconds=read.seconds("startupTimeout", None) or None,
         user=read.text("runAsUser"),
-        container=_read_container(document, read),
+        container=read_container(read),
         environment=_read_environment(read),
+        fetch=read_fetch(read),
+        constraints=read_constraints(read),
+        executor=read.text("executor").strip(),
+        executor_data=read.text("taskInfoData") or f"{read.text('executorFlags')}|{read.text('command')}",
         labels=read_labels(read),
     )
+    program = command_fetch(definition.command)
+    if program is not None and not program.path:
+        read.refuse("command", "a shell line, or a URI whose path ends with the name of a program")
+    read.text("ownerName")  # for people only, but clients rely on its type
     if not definition.command and (definition.container is None or not definition.container.image):
         raise InvalidDefinition(
             "command is empty and there is no container.image whose entry point could run; give a command.", "command"
@@ -198,41 +219,6 @@ def _read_environment(read: Reader) -> dict[str, str]:
             variable.refuse("name", "the name of a variable: a letter or _, then letters, digits and _ . -")
         environment.setdefault(name, variable.text("value"))
     return environment
-
-
-def _read_container(document: Mapping[str, Any], read: Reader) -> Container | None:
-    container = document.get("container")
-    if container is None:
-        return None
-    if not isinstance(container, dict):
-        read.refuse("container", "an object with an image")
-    inner = Reader(container, "container.")
-    image = inner.text("image").strip()
-    if any(character.isspace() for character in image):
-        inner.refuse("image", "the name of an image, without blanks")
-    return Container(
-        image=image,
-        network=cast(Network, inner.choice("network", "HOST", get_args(Network))),
-        network_name=inner.text("networkName"),
-        volumes=tuple(_read_volume(volume) for volume in inner.objects("volumes")),
-        parameters=tuple(
-            Parameter(parameter.text("key"), parameter.text("value")) for parameter in inner.objects("parameters")
-        ),
-        force_pull=inner.boolean("forcePullImage", False),
-    )
-
-
-def _read_volume(read: Reader) -> Volume:
-    container_path = read.text("containerPath")
-    if not container_path.startswith("/"):
-        read.refuse("containerPath", "an absolute path")
-    host_path = read.text("hostPath") or None
-    if host_path is not None and not host_path.startswith("/"):
-        read.refuse("hostPath", "an absolute path")
-    mode = read.text("mode", "RW").upper()
-    if mode not in ("RW", "RO"):
-        read.refuse("mode", "RW or RO")
-    return Volume(container_path, host_path, "RO" if mode == "RO" else "RW")
 
 
 def complete(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from chronos_py.model.chain import DependencyMode, TriggerRule
 from chronos_py.model.concurrency import Concurrency
+from chronos_py.model.constraints import Constraint
+from chronos_py.model.fetch import Fetch
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.restrictions import Restrictions
 from chronos_py.model.retry import RetryPolicy
@@ -25,6 +27,9 @@ class Definition:
     """What to run, and when (``schedule``) or after what (``parents``); with neither, only by hand.
 
     Read from a job document by :func:`chronos_py.model.document.read_definition`, which fills in the defaults.
+    ``is_asynchronous``: a command that ends well has only begun the work; its outcome is reported later.
+    ``processes_data``: its tasks report how many elements they have processed. A custom ``executor`` gets
+    ``executor_data``: the document's ``taskInfoData``, or else ``<executorFlags>|<command>`` as in the original.
     """
 
     name: str
@@ -48,12 +53,18 @@ class Definition:
     catch_up: CatchUpPolicy = field(default_factory=CatchUpPolicy)
     high_priority: bool = False
     soft_error: bool = False
+    is_asynchronous: bool = False
+    processes_data: bool = False
     limits: Limits = field(default_factory=Limits)
     grace_seconds: float = 10.0
     startup_seconds: float | None = None
     user: str = ""
     container: Container | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    fetch: tuple[Fetch, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    executor: str = ""
+    executor_data: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def timetable(self, calendars: Mapping[str, Calendar], anchored_at: datetime) -> Schedule:

@@ -20,13 +20,14 @@ class Unfinished:
     """A job's runs that have not ended: ``active`` have begun (a pending retry included), ``waiting`` are queued.
 
     ``active_run`` and ``waiting_run`` are the numbers of the newest of each. Runs of a backfill are not counted: they
-    give way, and no occurrence is skipped because of them.
+    give way, and no occurrence is skipped because of them. ``retrying`` of the active ones wait for their next try.
     """
 
     active: int = 0
     waiting: int = 0
     active_run: int | None = None
     waiting_run: int | None = None
+    retrying: int = 0
 
 
 @dataclass(frozen=True, slots=True)

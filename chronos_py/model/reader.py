@@ -9,6 +9,8 @@ from typing import Any, NoReturn, cast
 from chronos_py.errors import InvalidDefinition
 from chronos_py.model.schedule.period import parse_seconds
 
+LONGEST_SECONDS = 3.2e9  # a hundred years: sums with dates stay in range
+
 
 def shown(value: object) -> str:
     """A value of a document as it is quoted in an error: JSON, shortened."""
@@ -62,12 +64,12 @@ class Reader:
         return float(value)
 
     def seconds(self, name: str, default: float | None) -> float | None:
-        """A duration; 0 is allowed. The limit (a hundred years) keeps sums with dates in range."""
+        """A duration; 0 is allowed."""
         value = self.get(name, default)
         if value is None:
             return None
         seconds = parse_seconds(value)
-        if seconds is None or not 0 <= seconds <= 3.2e9:
+        if seconds is None or not 0 <= seconds <= LONGEST_SECONDS:
             self.refuse(name, 'a duration: seconds as a number, or ISO 8601 text such as "PT90S"')
         return seconds
 

@@ -171,6 +171,8 @@ class Attempt:
     unreachable_since: datetime | None = None
     cpu_seconds: float | None = None
     max_memory_mb: float | None = None
+    reported_status: int | None = None
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

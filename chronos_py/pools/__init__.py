@@ -13,13 +13,15 @@ but start an exited container again without complaint):
 * a new leader calls :meth:`Pool.recover` for an intent it inherits: a task that was ever started is
   adopted, one that was created but never started is destroyed first, so that a late start of the old
   leader finds nothing, and only then launched anew under the same name;
-* a finished task keeps its name until :meth:`Pool.forget`.
+* a finished task keeps its name until :meth:`Pool.forget`;
+* what a task fetches is downloaded before its name is taken, or put into what was created and not started; a
+  recovered launch fetches it anew.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -27,16 +29,22 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chronos_py.errors import ChronosError
+from chronos_py.model.constraints import Attribute
 from chronos_py.model.task import Task
 
 Stream = Literal["stdout", "stderr"]
 Permit = Callable[[], None]
+
+AWAY = "away"  # the state of a node that no task can be sent to before it is back
+
+NO_EXECUTORS = 'executor is "{}", but the {} pool has no custom executors; leave it empty.'
 
 
 class TaskState(Enum):
     """What the pool sees of a task."""
 
     CREATED = "created"  # its name is taken, its payload never began
+    WAITING = "waiting"  # it was launched, and the pool has not begun it yet, for the reason in the message
     RUNNING = "running"
     EXITED = "exited"  # final, with an exit code
     LOST = "lost"  # final, and nobody will ever know the exit code (machine rebooted, supervisor shot)
@@ -55,8 +63,9 @@ class TaskStatus:
     """One line of the pool's truth.
 
     ``cause`` says which limit or signal ended the task, when it was not its own exit:
-    ``"memory"``, ``"cpu_time"``, ``"wall_time"``, ``"signal"`` or "". ``message`` is one sentence in plain words
-    (the engine's own where it has one). Times are aware UTC.
+    ``"memory"``, ``"cpu_time"``, ``"wall_time"``, ``"signal"`` or "". ``"launch"``, without an exit code: the engine
+    took the task and then could not start it. ``message`` is one sentence in plain words (the engine's own where it
+    has one). Times are aware UTC.
     """
 
     name: str
@@ -87,12 +96,46 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolNode:
+    """A machine of the pool. ``attributes`` always have ``hostname``; constraints are held against them.
+
+    ``state`` is ``"ready"``, :data:`AWAY`, or the engine's own word for why it takes no tasks; ``engine`` says in
+    words what runs there. None: the pool does not know.
+    """
+
+    name: str
+    attributes: Mapping[str, Attribute]
+    state: str = "ready"
+    cpus_total: float | None = None
+    cpus_free: float | None = None
+    memory_total_mb: float | None = None
+    memory_free_mb: float | None = None
+    engine: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        return self.state == AWAY
+
+
+class PoolState(Protocol):
+    """A few texts that a pool keeps for all nodes of the cluster, such as who it is to an engine of its own."""
+
+    def get(self, key: str) -> str:
+        """The text, "" when there is none. Raises DatabaseUnavailable."""
+
+    def set(self, key: str, value: str) -> None:
+        """Keep a text. Raises DatabaseUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolOptions:
     """What a node tells its pool when it makes it.
 
     ``data_dir`` is private to the node's pool; ``shared_dir`` is the folder every task of the cluster sees as
     ``$CHRONOS_SHARED_DIR``. ``cluster`` marks the tasks of this scheduler, so that two schedulers may share
-    an engine without seeing each other's tasks.
+    an engine without seeing each other's tasks. ``attributes`` are those of the pool's nodes beside what the engine
+    says of them, as :func:`chronos_py.model.constraints.read_attributes` reads them. ``state`` is what the cluster
+    keeps for the pool; None: a pool that needs to keep something does it in ``data_dir``.
     """
 
     cluster: str
@@ -101,14 +144,31 @@ class PoolOptions:
     docker_url: str = ""
     docker_image: str = "busybox:1"
     extra: dict[str, str] = field(default_factory=dict)
+    attributes: str = ""
+    state: PoolState | None = None
 
 
 class PoolUnavailable(ChronosError):
     """The pool cannot be reached. Nobody knows whether the call took effect; the tasks are *unknown*, not failed."""
 
 
+class PartlyUnavailable(PoolUnavailable):
+    """A part of the pool cannot be reached. What is not among ``statuses`` may be there: it is unknown, not gone."""
+
+    def __init__(self, message: str, statuses: Sequence[TaskStatus]) -> None:
+        super().__init__(message)
+        self.statuses = statuses
+
+
 class LaunchRefused(ChronosError):
     """The pool will not run this task, for the reason in the message. It is certain that nothing was started."""
+
+
+class LaunchWaits(ChronosError):
+    """This node's pool holds the task until there is room for it; the message says what it waits for.
+
+    It is listed as WAITING until then. No other node knows of it: a new leader has to launch it.
+    """
 
 
 class LaunchLost(ChronosError):
@@ -120,12 +180,19 @@ class Pool(Protocol):
 
     name: str
 
+    def objection(self, task: Task) -> str:
+        """Why this pool can never run such a task, in a sentence that names the field; "" when it may be able to.
+
+        Asked when a job is saved, with a task that has no name yet. Reaches for nothing, so it never fails.
+        """
+
     def submit(self, task: Task, permit: Permit) -> str:
         """Launch ``task`` once and return its handle.
 
         Idempotent by ``task.name``: when the name is taken already nothing is started and the handle of the
         existing task is returned. Raises :class:`LaunchRefused` when the task can't be started at all,
-        :class:`LaunchLost` when the pool broke in the middle of the start, and whatever ``permit`` raises.
+        :class:`LaunchLost` when the pool broke in the middle of the start, :class:`LaunchWaits` when it has no room
+        yet, and whatever ``permit`` raises.
         """
 
     def recover(self, task: Task, permit: Permit) -> str:
@@ -142,7 +209,10 @@ class Pool(Protocol):
         """
 
     def list(self) -> list[TaskStatus]:
-        """Every task of this cluster that the pool still has a name for: the truth."""
+        """Every task of this cluster that the pool still has a name for: the truth.
+
+        Raises :class:`PartlyUnavailable`, with those that it can see, when some may be hidden from it.
+        """
 
     def watch(self, stop: threading.Event) -> Iterator[str]:
         """Yield names of tasks whose status may have changed, until ``stop`` is set: a hint, never the truth.
@@ -165,6 +235,9 @@ class Pool(Protocol):
 
     def capacity(self) -> Capacity:
         """What is free now."""
+
+    def nodes(self) -> Sequence[PoolNode]:
+        """The machines that tasks may run on now, by name. Costs a call to the engine at most."""
 
     def forget(self, handle: str) -> None:
         """Free the name and everything kept of an ended task. Forgetting a vanished task does nothing."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from chronos_py.clock import Clock
-from chronos_py.health import Health
+from chronos_py.health import Reports
 from chronos_py.pools import Pool
 from chronos_py.store.database import Database
 from chronos_py.wake import Wake
@@ -24,7 +24,7 @@ class TermContext:
     epoch: int
     pool: Pool
     wake: Wake
-    health: Health
+    health: Reports
 
     def lead(self) -> AbstractContextManager[Connection]:
         """A transaction that is Deposed, and writes nothing, once the epoch is over."""

@@ -12,6 +12,8 @@ from chronos_py.model.overlap import Overlap
 from chronos_py.model.run import Run, RunState
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
+from chronos_py.scheduler.placement import NodeView
+from chronos_py.services.announcing import disable_if_exhausted
 from chronos_py.store import attempts, jobs, queue, runs
 from chronos_py.store.attempts import LiveAttempt
 from chronos_py.store.jobs import CurrentDefinition
@@ -31,40 +33,46 @@ class Dispatcher:
         self._launcher = launcher
         self._cluster = cluster
         self._max_running = max_running
+        self._nodes = NodeView(term.pool, term.clock)
 
     def step(self) -> datetime | None:
         """Launch what can be launched; when the time of another run comes. Raises Deposed, DatabaseUnavailable."""
         now = self._term.now()
         with self._term.read() as connection:
             is_overdue = queue.has_overdue(connection, now)
-            waiting = queue.has_launchable(connection, now)
+            placements = queue.waiting_placements(connection, now)
             next_change = queue.next_change(connection, now)
             room = self._max_running - attempts.count_live(connection, self._term.pool.name)
+        unplaceable = self._nodes.unplaceable(placements)
+        with self._term.read() as connection:
+            waiting = queue.has_launchable(connection, now, unplaceable)
         if is_overdue:
             with self._term.lead() as connection:
                 for job_id in queue.skip_overdue(connection, now, _OVERDUE):
-                    jobs.disable_exhausted(connection, job_id, now)
+                    disable_if_exhausted(connection, job_id, now)
         limit = min(room, self._launcher.free())
         if waiting and limit > 0:
-            for live in self._commit_intents(limit):
+            for live in self._commit_intents(limit, unplaceable):
                 self._launcher.launch(live)
         return next_change
 
-    def _commit_intents(self, limit: int) -> list[LiveAttempt]:
+    def _commit_intents(self, limit: int, unplaceable: Sequence[str]) -> list[LiveAttempt]:
         reserved: list[str] = []
         try:
             with self._term.lead() as connection:
-                return self._choose(connection, limit, reserved)
+                return self._choose(connection, limit, unplaceable, reserved)
         except BaseException:
             for name in reserved:
                 self._launcher.release(name)
             raise
 
-    def _choose(self, connection: Connection, limit: int, reserved: list[str]) -> list[LiveAttempt]:
+    def _choose(
+        self, connection: Connection, limit: int, unplaceable: Sequence[str], reserved: list[str]
+    ) -> list[LiveAttempt]:
         """Insert the attempts of the runs that start now; their task names are added to ``reserved``."""
         now = self._term.now()
         rooms = queue.backfill_rooms(connection)
-        candidates = queue.launchable(connection, now, limit, rooms)
+        candidates = queue.launchable(connection, now, limit, rooms, unplaceable)
         definitions = jobs.current_definitions(connection, {run.job_id for run in candidates})
         inherited = attempts.inherited_variables(connection, candidates)
         chosen: list[LiveAttempt] = []

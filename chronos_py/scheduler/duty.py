@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chronos_py.errors import DatabaseUnavailable, Deposed
-from chronos_py.health import Health
+from chronos_py.health import Reports
 from chronos_py.pools import PoolUnavailable
 from chronos_py.scheduler.timers import Timers
 
@@ -40,7 +40,7 @@ class Duty:
         wake: threading.Event,
         poll_seconds: float,
         timers: Timers,
-        health: Health,
+        health: Reports,
         on_deposed: Callable[[], None],
     ) -> None:
         self._work = work
@@ -62,7 +62,8 @@ class Duty:
         self._wake.set()
 
     def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
+        if self._thread.ident is not None:  # it has been started
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
@@ -13,13 +12,16 @@ from chronos_py.errors import DatabaseUnavailable, Deposed
 from chronos_py.model.environment import build_task
 from chronos_py.model.run import LIVE_ATTEMPT_STATES, AttemptState, Reason
 from chronos_py.model.task import Task
-from chronos_py.pools import LaunchLost, LaunchRefused, Permit, PoolUnavailable
+from chronos_py.pools import LaunchLost, LaunchRefused, LaunchWaits, Permit, PoolUnavailable
 from chronos_py.scheduler.context import TermContext
+from chronos_py.scheduler.crew import Crew
 from chronos_py.scheduler.settler import Settler
 from chronos_py.store import attempts, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
 
 logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 10.0  # with the calls that are being made when a term ends
 
 
 class _TooLate(LaunchRefused):
@@ -37,7 +39,7 @@ class Launcher:
         self._settler = settler
         self._permit = permit
         self._parallelism = parallelism
-        self._executor = ThreadPoolExecutor(parallelism, thread_name_prefix="launch")
+        self._crew = Crew(parallelism, "launch")
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
 
@@ -62,16 +64,19 @@ class Launcher:
 
     def launch(self, live: LiveAttempt) -> None:
         """Launch a reserved attempt whose intent is committed."""
-        self._executor.submit(self._guarded, live, self._launch)
+        self._crew.submit(partial(self._guarded, live, self._launch))
 
     def recover(self, live: LiveAttempt) -> None:
         """Bring an attempt to an end whose launch another leader, or a lost reply, left in doubt."""
         if self.reserve(live.attempt.task_name):
-            self._executor.submit(self._guarded, live, self._recover)
+            self._crew.submit(partial(self._guarded, live, self._recover))
 
-    def stop(self) -> None:
-        """Launch nothing more; wait for the calls that are being made."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def stop(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Launch nothing more; wait at most so long for the calls that are being made.
+
+        One may take as long as an image takes to come. The next leader recovers it, and its permit is over.
+        """
+        self._crew.stop(seconds)
 
     def _guarded(self, live: LiveAttempt, work: Callable[[LiveAttempt], None]) -> None:
         try:
@@ -103,7 +108,8 @@ class Launcher:
 
     def _call(self, live: LiveAttempt, call: Callable[[Task, Permit], str], recovered: bool) -> None:
         attempt = live.attempt
-        task = build_task(live.definition, live.run, attempt.number, attempt.task_name, live.inherited)
+        created_at = attempt.created_at or live.run.created_at
+        task = build_task(live.definition, live.run, attempt.number, attempt.task_name, created_at, live.inherited)
         self._permit()
         launched_at = self._term.now()
         try:
@@ -116,6 +122,9 @@ class Launcher:
             return
         except LaunchLost as error:
             self._end(live, AttemptState.LOST, Reason.LOST, str(error))
+            return
+        except LaunchWaits:
+            self._term.wake.watcher.set()  # which says on the run's page what it waits for
             return
         with self._term.lead() as connection:
             if attempts.mark_attempt_running(connection, attempt.id, handle, "", launched_at, None, recovered):

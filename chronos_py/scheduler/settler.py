@@ -11,9 +11,10 @@ from chronos_py.model.job import Definition
 from chronos_py.model.retry import next_attempt_at
 from chronos_py.model.run import AttemptState, Outcome, Reason, RunState
 from chronos_py.scheduler.context import TermContext
+from chronos_py.services.announcing import announce, disable_if_exhausted
 from chronos_py.services.following import follow
 from chronos_py.services.jobs import skip_waiting
-from chronos_py.store import attempts, backfills, jobs, outbox, runs
+from chronos_py.store import attempts, backfills, jobs, runs
 from chronos_py.store.attempts import Ending, LiveAttempt
 
 _RUN_STATE = {
@@ -67,27 +68,24 @@ class Settler:
             self._fail_for_good(connection, live, ending, now)
         if follow(connection, run, outcome, now):
             self._term.wake.watcher.set()
-        jobs.disable_exhausted(connection, run.job_id, now)
+        disable_if_exhausted(connection, run.job_id, now)
         if run.backfill_id is not None:
             backfills.finish_if_over(connection, run.backfill_id, now)
 
     def _fail_for_good(self, connection: Connection, live: LiveAttempt, ending: Ending, now: datetime) -> None:
         run = live.run
+        job = jobs.find_job(connection, run.job_name)
         failures = jobs.count_error(connection, run.job_id, now)
-        payload = {
-            "job": run.job_name,
-            "run": run.id,
-            "attempts": live.attempt.number,
-            "reason": ending.reason.value,
-            "message": ending.message,
-        }
-        outbox.put(connection, "run_failed", payload, now)
+        if job is None or job.id != run.job_id:
+            return  # it was deleted in the same moment, and its owner told that
+        details = {"run": run.id, "attempts": live.attempt.number, "reason": ending.reason.value}
+        announce(connection, "run_failed", job, ending.message, now, task=live.attempt.task_name, **details)
         most = live.definition.disable_after_failures
         if most is not None and failures >= most:
             why = f"chronos: {failures} runs in a row failed (disableAfterFailures: {most})"
             if jobs.disable(connection, run.job_id, why, now):
                 skip_waiting(connection, run.job_id, now)
-                outbox.put(connection, "job_disabled", {"job": run.job_name, "message": why}, now)
+                announce(connection, "job_disabled", job, why.removeprefix("chronos: "), now)
 
 
 def _outcome(ending: Ending, definition: Definition) -> Outcome:

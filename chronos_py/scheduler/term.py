@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from chronos_py.clock import Clock
 from chronos_py.election import Election
-from chronos_py.errors import DatabaseUnavailable, Deposed
-from chronos_py.health import Health
+from chronos_py.errors import Deposed
+from chronos_py.health import Health, TermHealth
 from chronos_py.logs import TaskLogs
+from chronos_py.notifications import Channel
+from chronos_py.notifications.log import LogChannel
 from chronos_py.pools import Pool, PoolUnavailable
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.dispatcher import Dispatcher
-from chronos_py.scheduler.duty import Duty
+from chronos_py.scheduler.duty import Duty, Step
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.scheduler.messenger import Messenger
 from chronos_py.scheduler.planner import Planner
@@ -30,14 +32,14 @@ from chronos_py.wake import Wake
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0  # the fall-back where a wake-up got lost
-RESYNC_SECONDS = 5.0
-MESSAGE_SECONDS = 5.0
+MESSAGE_SECONDS = 2.0
 JOIN_SECONDS = 10.0
+OF_EVERY_NODE = ("database", "zookeeper", "clock")  # what a node looks after whether it leads or not
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderParts:
-    """What the duties of a leader work with."""
+    """What the duties of a leader work with. ``patience`` is how long a message may wait to be delivered."""
 
     database: Database
     clock: Clock
@@ -47,6 +49,9 @@ class LeaderParts:
     health: Health
     cluster: str
     max_running: int
+    resync: timedelta = timedelta(seconds=5)
+    channels: Sequence[Channel] = field(default_factory=lambda: (LogChannel(),))
+    patience: timedelta = timedelta(hours=24)
 
 
 class LeaderTerm:
@@ -54,42 +59,45 @@ class LeaderTerm:
 
     def __init__(self, parts: LeaderParts, epoch: int, may_launch: Callable[[], bool], timers: Timers) -> None:
         self.epoch = epoch
-        self._timers = timers
         self._may_launch = may_launch
         self._over = threading.Event()
-        term = TermContext(parts.database, parts.clock, epoch, parts.pool, parts.wake, parts.health)
+        health = TermHealth(parts.health, self._over.is_set)
+        term = TermContext(parts.database, parts.clock, epoch, parts.pool, parts.wake, health)
         settler = Settler(term)
         self._term = term
         self._launcher = Launcher(term, settler, self._permit, parallelism=max(4, 2 * (os.cpu_count() or 1)))
-        self._messenger = Messenger(term)
         dispatcher = Dispatcher(term, self._launcher, parts.cluster, parts.max_running)
         watcher = Watcher(term, self._launcher, settler, parts.logs)
-        self._duties = [
-            Duty(work, event, seconds, timers, parts.health, self._over.set)
-            for work, event, seconds in (
-                (Planner(term), parts.wake.planner, POLL_SECONDS),
-                (dispatcher, parts.wake.dispatcher, POLL_SECONDS),
-                (watcher, parts.wake.watcher, RESYNC_SECONDS),
-            )
+        names = [channel.name for channel in parts.channels]
+        messengers = [
+            Messenger(term, channel, names, parts.patience, self._over.is_set) for channel in parts.channels
         ]
+        steps: list[tuple[Step, threading.Event, float]] = [
+            (Planner(term), parts.wake.planner, POLL_SECONDS),
+            (dispatcher, parts.wake.dispatcher, POLL_SECONDS),
+            (watcher, parts.wake.watcher, parts.resync.total_seconds()),
+            *((messenger, threading.Event(), MESSAGE_SECONDS) for messenger in messengers),
+        ]
+        self._duties = [Duty(work, event, seconds, timers, health, self._over.set) for work, event, seconds in steps]
         self._hints = threading.Thread(target=self._listen, name="pool hints", daemon=True)
 
     def start(self) -> None:
         for duty in self._duties:
             duty.start()
         self._hints.start()
-        self._timers.every("messenger", timedelta(seconds=MESSAGE_SECONDS), self._deliver)
 
     def stop(self) -> None:
-        """End the term; calls to the pool that are under way are waited for."""
+        """End the term; calls to the pool that are under way are waited for, though not for ever.
+
+        Not so the hints: they decide nothing, a pool may take a second to give them up, and until this returns
+        nobody leads.
+        """
         self._over.set()
-        self._timers.cancel("messenger")
         for duty in self._duties:
             duty.stop()
         for duty in self._duties:
             duty.join(JOIN_SECONDS)
-        self._launcher.stop()
-        self._hints.join(JOIN_SECONDS)
+        self._launcher.stop(JOIN_SECONDS)
 
     def _permit(self) -> None:
         """Raises Deposed unless the term is surely still this node's."""
@@ -103,15 +111,9 @@ class LeaderTerm:
                     self._term.wake.watcher.set()
             except PoolUnavailable as error:
                 self._term.health.report("pool", str(error))
+            except Exception:  # a bug must not leave the term without hints: every end would be seen seconds late
+                logger.exception("Listening to the pool failed")
             self._over.wait(1.0)
-
-    def _deliver(self) -> None:
-        try:
-            self._messenger.deliver()
-        except Deposed:
-            self._over.set()
-        except DatabaseUnavailable as error:
-            self._term.health.report("database", str(error))
 
 
 class Leadership:
@@ -146,3 +148,4 @@ class Leadership:
         term, self._term = self._term, None
         if term is not None:
             term.stop()
+            self._parts.health.keep_only(OF_EVERY_NODE)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from chronos_py.clock import Clock, SystemClock
+
+FARTHEST = timedelta(days=7)  # what is farther away is looked at again then
+
 
 class Timers:
-    """Timers of one node; UTC."""
+    """Timers of one node; UTC. ``clock`` tells the times that others name, which may not be the machine's."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -30,6 +35,8 @@ class Timers:
         self._scheduler.start()
 
     def stop(self) -> None:
+        # One that is going off in this moment would look for itself in vain, once APScheduler counts as stopped.
+        self._scheduler.remove_all_jobs()
         self._scheduler.shutdown(wait=False)
 
     def wake_at(self, name: str, event: threading.Event, when: datetime | None) -> None:
@@ -37,13 +44,16 @@ class Timers:
         if when is None:
             self.cancel(name)
         else:
-            self._scheduler.add_job(event.set, DateTrigger(when), id=name, replace_existing=True)
+            delay = min(when - self._clock.now(), FARTHEST)
+            # APScheduler's own clock is the machine's.
+            trigger = DateTrigger(datetime.now(UTC) + delay, timezone=UTC)
+            self._scheduler.add_job(event.set, trigger, id=name, replace_existing=True)
 
     def every(self, name: str, period: timedelta, chore: Callable[[], None]) -> None:
         """Call ``chore`` every ``period``, never twice at once."""
-        self._scheduler.add_job(
-            chore, IntervalTrigger(seconds=period.total_seconds()), id=name, replace_existing=True
-        )
+        # A trigger looks for the machine's time zone otherwise, and many containers have none.
+        trigger = IntervalTrigger(seconds=period.total_seconds(), timezone=UTC)
+        self._scheduler.add_job(chore, trigger, id=name, replace_existing=True)
 
     def cancel(self, name: str) -> None:
         try:

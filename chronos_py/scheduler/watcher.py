@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chronos_py.logs import TaskLogs
-from chronos_py.model.outcome import judge
+from chronos_py.model.outcome import judge, judge_report
 from chronos_py.model.outputs import LIMIT, Outputs, read_outputs
 from chronos_py.model.run import AttemptState, Reason
-from chronos_py.pools import PoolUnavailable, TaskState, TaskStatus
+from chronos_py.pools import PartlyUnavailable, PoolUnavailable, TaskState, TaskStatus
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.scheduler.settler import Settler
@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 # was paused between its intent and its call must find the name taken when it wakes.
 TOMBSTONE = timedelta(hours=24)
 
+# So long the run of an ended task waits for a machine that does not give its output; then it ends without.
+UNREAD_PATIENCE = timedelta(minutes=10)
+
+_UNDER_WAY = (TaskState.WAITING, TaskState.RUNNING)
+_UNREPORTED = "its command has ended well; its outcome is still to be reported (the job is asynchronous)"
 _VANISHED = "the task vanished from the pool: someone removed it; how it ended is not known"
 
 
@@ -37,6 +42,7 @@ class Watcher:
         self._settler = settler
         self._logs = logs
         self._killed: dict[int, datetime] = {}
+        self._unread: dict[int, datetime] = {}  # since when the output of ended tasks could not be read
 
     def step(self) -> datetime | None:
         """Look once; when the next timeout of a running task comes.
@@ -46,35 +52,57 @@ class Watcher:
         # First what SQL believes, then the pool's list: a task launched in between is in neither or in both.
         with self._term.read() as connection:
             live = attempts.live_attempts(connection, self._term.pool.name)
+        hidden = ""
         try:
             statuses = {status.name: status for status in self._term.pool.list()}
+        except PartlyUnavailable as error:
+            statuses, hidden = {status.name: status for status in error.statuses}, str(error)
+            if self._term.health.report("pool", hidden):
+                logger.error("%s", hidden)
         except PoolUnavailable:
             if any(entry.attempt.unreachable_since is None for entry in live):
                 with self._term.lead() as connection:
                     attempts.mark_unreachable(connection, self._term.pool.name, self._term.now())
             raise
-        if self._term.health.clear("pool"):
+        if not hidden and self._term.health.clear("pool"):
             logger.info("The pool answers again.")
         if any(entry.attempt.unreachable_since is not None for entry in live):
             with self._term.lead() as connection:
                 attempts.mark_reachable(connection, self._term.pool.name)
+        if hidden:
+            live = self._without_hidden(live, statuses, f"unknown: {hidden}")
         self._observe(live, statuses)
         self._settle_ended(live, statuses)
         self._kill(live, statuses)
         self._forget_settled(statuses)
         return self._next_timeout(live)
 
+    def _without_hidden(
+        self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus], message: str
+    ) -> list[LiveAttempt]:
+        """Those that the pool can see. Of the others nobody knows whether they run, have ended, or never began."""
+        seen = [entry for entry in live if entry.attempt.task_name in statuses]
+        unseen = [entry.attempt for entry in live if entry.attempt.task_name not in statuses]
+        newly = [attempt.id for attempt in unseen if attempt.message != message]
+        if newly:
+            with self._term.lead() as connection:
+                attempts.note_waiting(connection, newly, message)
+        return seen
+
     def _observe(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
-        """Note tasks that have begun, and recover launches that were left in doubt."""
+        """Note tasks that have begun, or wait, and recover launches that were left in doubt."""
         begun: list[tuple[LiveAttempt, TaskStatus]] = []
+        said: dict[str, list[int]] = {}
         for entry in live:
             status = statuses.get(entry.attempt.task_name)
+            if status is not None and status.state in _UNDER_WAY and status.message != entry.attempt.message:
+                said.setdefault(status.message, []).append(entry.attempt.id)
             if status is not None and status.state is TaskState.RUNNING:
                 if entry.attempt.state is AttemptState.STARTING or entry.attempt.started_at is None:
                     begun.append((entry, status))
             elif _is_in_doubt(entry, status):
                 self._launcher.recover(entry)  # does nothing while the launch is in flight
-        if not begun:
+        if not begun and not said:
             return
         now = self._term.now()
         with self._term.lead() as connection:
@@ -83,20 +111,56 @@ class Watcher:
                 started_at = status.started_at or now
                 attempts.note_running(connection, entry.attempt.id, status.handle, status.node, started_at, recovered)
                 runs.mark_run_running(connection, entry.run.id, started_at)
+            for message, attempt_ids in said.items():
+                attempts.note_waiting(connection, attempt_ids, message)
 
     def _settle_ended(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
         endings: list[tuple[LiveAttempt, Ending]] = []
+        unreported: list[LiveAttempt] = []
+        silent: dict[str, str] = {}  # machines that were asked in vain just now, and what was said
         for entry in live:
             status = statuses.get(entry.attempt.task_name)
             if status is None and entry.attempt.state is AttemptState.RUNNING:
                 status = TaskStatus(entry.attempt.task_name, "", TaskState.LOST, message=_VANISHED)
             if status is None or not status.is_final:
                 continue
-            if self._keep_output(entry, status):
-                endings.append((entry, self._ending(entry, status, self._read_outputs(status))))
+            if _awaits_report(entry, status):
+                unreported.append(entry)
+                continue
+            outputs = self._take(entry, status, silent)
+            if outputs is not None:
+                endings.append((entry, self._ending(entry, status, outputs)))
         self._settler.settle(endings)
         for entry, _ in endings:
             self._killed.pop(entry.attempt.id, None)
+            self._unread.pop(entry.attempt.id, None)
+        self._say_of_ended([entry for entry in unreported if entry.attempt.message != _UNREPORTED], _UNREPORTED)
+
+    def _say_of_ended(self, entries: Sequence[LiveAttempt], words: str) -> None:
+        if entries:
+            with self._term.lead() as connection:
+                attempts.note_waiting(connection, [entry.attempt.id for entry in entries], words)
+
+    def _take(self, entry: LiveAttempt, status: TaskStatus, silent: dict[str, str]) -> Outputs | None:
+        """What an ended task left, once its output is kept; None when that cannot be done yet.
+
+        A machine that does not answer holds up its own tasks only, is asked once in a pass, and not for ever.
+        """
+        problem = silent.get(status.node, "") if status.node else ""
+        if not problem:
+            try:
+                return self._read_outputs(status) if self._keep_output(entry, status) else None
+            except PoolUnavailable as error:
+                problem = silent[status.node] = str(error)
+            except Exception:  # a bug, or an odd file: of this task only
+                logger.exception("What task %s has left cannot be read", status.name)
+                problem = "an internal error; see the server's log"
+        now = self._term.now()
+        if now - self._unread.setdefault(entry.attempt.id, now) >= UNREAD_PATIENCE:
+            return Outputs({}, f"Neither what it printed nor what it left for its children could be read: {problem}")
+        words = f"it has ended; its output cannot be read yet: {problem}"
+        self._say_of_ended([entry] if entry.attempt.message != words else [], words)
+        return None
 
     def _keep_output(self, entry: LiveAttempt, status: TaskStatus) -> bool:
         """Archive the output of an ended task. False when that fails: the task is settled once it works."""
@@ -122,21 +186,27 @@ class Watcher:
 
     def _ending(self, entry: LiveAttempt, status: TaskStatus, outputs: Outputs) -> Ending:
         attempt = entry.attempt
+        exit_code = status.exit_code
+        has_only_begun = entry.definition.is_asynchronous and _ended_well(status)
+        finished_at = attempt.reported_at if has_only_begun else status.finished_at
         outcome = judge(
             status.exit_code,
             status.cause,
             status.message,
-            status.finished_at,
+            finished_at,
             attempt.kill_requested_at,
             attempt.kill_reason,
             attempt.kill_message,
         )
+        if has_only_begun and outcome.state is AttemptState.SUCCEEDED:
+            outcome = judge_report(attempt.reported_status or 0)
+            exit_code = attempt.reported_status
         return Ending(
             state=outcome.state,
             reason=outcome.reason,
             message=outcome.message,
-            finished_at=status.finished_at or self._term.now(),
-            exit_code=status.exit_code,
+            finished_at=finished_at or self._term.now(),
+            exit_code=exit_code,
             started_at=status.started_at,
             cpu_seconds=status.usage.cpu_seconds,
             max_memory_mb=status.usage.max_memory_mb,
@@ -164,7 +234,7 @@ class Watcher:
             attempt = entry.attempt
             status = statuses.get(attempt.task_name)
             wanted = attempt.kill_requested_at is not None or entry.run.id in overdue
-            if not wanted or status is None or status.state is not TaskState.RUNNING:
+            if not wanted or status is None or status.state not in _UNDER_WAY:
                 continue
             grace = entry.definition.grace_seconds
             asked = self._killed.get(attempt.id)
@@ -199,6 +269,17 @@ class Watcher:
         for task in settled:
             if not _keeps_its_name(task, now):
                 self._term.pool.forget(statuses[task.name].handle)
+
+
+def _ended_well(status: TaskStatus) -> bool:
+    return status.state is TaskState.EXITED and status.exit_code == 0 and not status.cause
+
+
+def _awaits_report(entry: LiveAttempt, status: TaskStatus) -> bool:
+    """Whether the command of an asynchronous job has ended well and nobody has said yet how its work ended."""
+    attempt = entry.attempt
+    is_over = attempt.reported_status is not None or attempt.kill_requested_at is not None
+    return entry.definition.is_asynchronous and _ended_well(status) and not is_over
 
 
 def _overdue_words(entry: LiveAttempt) -> str:

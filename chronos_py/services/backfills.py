@@ -16,8 +16,9 @@ from chronos_py.model.reader import shown
 from chronos_py.model.run import FINAL_RUN_STATES, Reason, RunState, Trigger
 from chronos_py.model.schedule import Schedule
 from chronos_py.services.application import Application
+from chronos_py.services.ending import end_or_kill
 from chronos_py.services.jobs import require_job
-from chronos_py.store import attempts, backfills, calendars, runs
+from chronos_py.store import backfills, calendars, runs
 from chronos_py.store.backfills import Backfill
 from chronos_py.store.runs import NewRun
 
@@ -213,7 +214,7 @@ def cancel_backfill(app: Application, backfill_id: int, by: str = "", kill: bool
             backfills.cancel(connection, backfill_id, by, f"not begun: {words}", now)
         if kill:
             active = backfills.active_runs(connection, backfill_id)
-            attempts.request_kill(connection, active, Reason.CANCELLED, f"killed: {words}", now)
+            end_or_kill(connection, active, Reason.CANCELLED, f"killed: {words}", now)
         backfills.finish_if_over(connection, backfill_id, now)
         view = _view(connection, _require_backfill(connection, backfill_id))
     app.wake.watcher.set()

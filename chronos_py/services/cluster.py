@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from chronos_py.errors import DatabaseUnavailable
 from chronos_py.health import Problem
+from chronos_py.model.job import last_outcome
 from chronos_py.model.run import RunState
 from chronos_py.services.application import Application
-from chronos_py.store import chains, jobs, runs
+from chronos_py.store import chains, graph, jobs, runs
 from chronos_py.store.leadership import Leadership, read_leadership
 
 
@@ -37,6 +38,29 @@ class Graph:
     edges: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """How a job stands, without its definition: how many runs have a task, how many wait."""
+
+    name: str
+    outcome: str
+    active: int
+    waiting: int
+
+
+def view_standings(app: Application) -> tuple[Sequence[JobStanding], Sequence[tuple[str, str]]]:
+    """Every job, by name, and every edge as (parent, child)."""
+    with app.database.read() as connection:
+        counted = jobs.counted_jobs(connection)
+        unfinished = runs.count_unfinished(connection, [job.id for job in counted], with_backfills=True)
+        edges = chains.edges_by_name(connection)
+    standings = [
+        JobStanding(job.name, last_outcome(job.counters), unfinished[job.id].active, unfinished[job.id].waiting)
+        for job in counted
+    ]
+    return standings, edges
+
+
 def view_cluster(app: Application) -> ClusterView:
     with app.database.read() as connection:
         return ClusterView(
@@ -52,7 +76,7 @@ def view_cluster(app: Application) -> ClusterView:
 
 def readiness(app: Application) -> list[str]:
     """Why this node is not ready, in sentences; empty when it is. Asks the database itself."""
-    sentences = [problem.message for problem in app.health.problems()]
+    sentences = [problem.message for problem in app.health.problems() if problem.hinders]
     try:
         with app.database.read() as connection:
             read_leadership(connection)
@@ -64,9 +88,8 @@ def readiness(app: Application) -> list[str]:
 
 def view_graph(app: Application) -> Graph:
     with app.database.read() as connection:
-        known = {job.id: job.name for job in jobs.list_jobs(connection)}
-        last = jobs.last_states(connection, list(known), 1)
+        last = graph.last_runs(connection, in_chains=False)
         return Graph(
-            nodes={name: (last[job_id][0][1] if last[job_id] else "fresh") for job_id, name in known.items()},
+            nodes={name: last[name].state.value if name in last else "fresh" for name in jobs.job_names(connection)},
             edges=chains.edges_by_name(connection),
         )

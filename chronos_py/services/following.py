@@ -37,6 +37,8 @@ def follow(connection: Connection, run: Run, outcome: Outcome, now: datetime) ->
     if not run.starts_children or outcome is Outcome.NONE:
         return False
     ready = _ready_in_wave(connection, run, outcome) if run.in_wave else _ready_by_mode(connection, run, outcome)
+    if not ready:
+        return False
     unfinished = runs.count_unfinished(connection, [child.job_id for child in ready])
     has_to_kill = False
     for child in ready:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -12,16 +12,21 @@ from sqlalchemy import Connection
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound, Outdated
 from chronos_py.model.chain import find_cycle, parents_first
 from chronos_py.model.document import complete, read_definition
+from chronos_py.model.environment import unbound_task
 from chronos_py.model.job import Counters, Definition, Job, Kind
 from chronos_py.model.labels import Labels
+from chronos_py.model.overlap import Unfinished
 from chronos_py.model.reader import shown
 from chronos_py.model.restrictions import WHEN
-from chronos_py.model.run import Outcome, Reason, RunState, Trigger
+from chronos_py.model.run import Outcome, Reason, Trigger
+from chronos_py.services.announcing import announce
 from chronos_py.services.application import Application
+from chronos_py.services.ending import end_or_kill
 from chronos_py.services.following import follow
 from chronos_py.services.renaming import rename_job
 from chronos_py.services.scheduling import schedule_job
-from chronos_py.store import attempts, backfills, chains, jobs, limits, runs
+from chronos_py.store import backfills, chains, jobs, limits, runs
+from chronos_py.store.jobs import NewJob
 
 Children = Literal["refuse", "detach", "convert"]
 Change = Literal["created", "changed", "unchanged"]
@@ -37,10 +42,17 @@ class JobSummary:
     """A job and how it stands. ``last_runs`` are ``(run id, state)``, newest first."""
 
     job: Job
-    active: int
-    waiting: int
+    unfinished: Unfinished
     last_runs: Sequence[tuple[int, str]]
     children: Sequence[str] = ()
+
+    @property
+    def active(self) -> int:
+        return self.unfinished.active
+
+    @property
+    def waiting(self) -> int:
+        return self.unfinished.waiting
 
 
 def get_job(app: Application, name: str) -> JobSummary:
@@ -115,7 +127,7 @@ def _summaries(connection: Connection, found: Sequence[Job], last_runs: int) -> 
     ids = [job.id for job in found]
     counts = runs.count_unfinished(connection, ids, with_backfills=True)
     states = jobs.last_states(connection, ids, last_runs) if last_runs else {}
-    return [JobSummary(job, counts[job.id].active, counts[job.id].waiting, states.get(job.id, ())) for job in found]
+    return [JobSummary(job, counts[job.id], states.get(job.id, ())) for job in found]
 
 
 def save_job(
@@ -133,11 +145,13 @@ def save_job(
     Saving a document that says the same changes nothing. Raises InvalidDefinition.
     """
     now = app.clock.now()
+    document = app.defaults.written_into(document)
     definition = read_definition(document)
     with app.database.write() as connection:
         chains.lock_definitions(connection)
         job = jobs.find_job(connection, definition.name, lock=True)
         check_revision(definition.name, job, if_revision)
+        refuse_unrunnable(app, definition, None if job is None else job.definition)
         store_definition(connection, job, definition, document, author, now, note)
         saved = require_job(connection, definition.name)
         if counters is not None:
@@ -153,6 +167,7 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
     None is due before all are there, so a chain never begins without its later steps. Raises InvalidDefinition.
     """
     now = app.clock.now()
+    documents = [app.defaults.written_into(document) for document in documents]
     definitions = {definition.name: definition for definition in map(_read_one_of_many, documents)}
     if len(definitions) < len(documents):
         raise InvalidDefinition("name is the same for two of these jobs; give each its own.", "name")
@@ -163,11 +178,22 @@ def save_jobs(app: Application, documents: Sequence[Mapping[str, Any]], author: 
         chains.lock_definitions(connection)
         for name in order:
             before = jobs.find_job(connection, name, lock=True)
+            refuse_unrunnable(app, definitions[name], None if before is None else before.definition)
             store_definition(connection, before, definitions[name], by_name[name], author, now)
             after = require_job(connection, name)
             saved.append((after, _change(before, after)))
     app.wake.all()
     return saved
+
+
+def refuse_unrunnable(app: Application, definition: Definition, before: Definition | None = None) -> None:
+    """Raises InvalidDefinition for a job that the pool can never run.
+
+    A job that it could not run ``before`` either may still be changed, and be paused above all.
+    """
+    objection = app.pool.objection(unbound_task(definition))
+    if objection and not (before is not None and app.pool.objection(unbound_task(before)) == objection):
+        raise InvalidDefinition(objection, objection.partition(" ")[0])
 
 
 def _read_one_of_many(document: Mapping[str, Any]) -> Definition:
@@ -213,8 +239,9 @@ def _change_job(
         chains.lock_definitions(connection)
         job = require_job(connection, name, lock=True)
         check_revision(name, job, if_revision)
-        document = new_document(job)
+        document = app.defaults.written_into(new_document(job))
         definition = read_definition(document)
+        refuse_unrunnable(app, definition, job.definition)
         if definition.name != name:
             job = rename_job(connection, job, definition.name, author, now)
         store_definition(connection, job, definition, document, author, now)
@@ -268,7 +295,7 @@ def store_definition(
     keeps_parents = job is not None and job.definition.parents == definition.parents
     parents = [] if keeps_parents else _resolve_parents(connection, definition, is_new=job is None)
     if job is None:
-        job_id = jobs.insert_job(connection, definition, document, author, now, note)
+        job_id = jobs.insert_jobs(connection, [NewJob(definition, document)], author, now, note)[definition.name]
     else:
         job_id = job.id
         jobs.update_job(connection, job, definition, document, author, now, note)
@@ -282,14 +309,28 @@ def store_definition(
 
 def _share_limits(connection: Connection, job_id: int, definition: Definition) -> None:
     wanted = definition.concurrency.limits
-    unknown = limits.unknown_limits(connection, list(wanted))
-    if unknown:
-        raise InvalidDefinition(
-            f"concurrencyLimits contains {shown(unknown[0])}, which is not found; define that limit first"
-            f" (chronos limit set {unknown[0]} UNITS).",
-            "concurrencyLimits",
-        )
+    require_limits(definition, limits.unknown_limits(connection, list(wanted)))
     limits.set_job_limits(connection, job_id, wanted)
+
+
+def require_limits(definition: Definition, unknown: Collection[str]) -> None:
+    """Raises InvalidDefinition for a limit that is ``unknown``."""
+    for name in definition.concurrency.limits:
+        if name in unknown:
+            raise InvalidDefinition(
+                f"concurrencyLimits contains {shown(name)}, which is not found; define that limit first"
+                f" (chronos limit set {name} UNITS).",
+                "concurrencyLimits",
+            )
+
+
+def require_parents(definition: Definition, known: Container[str]) -> None:
+    """Raises InvalidDefinition for a parent that is not ``known``."""
+    for parent in definition.parents:
+        if parent not in known:
+            raise InvalidDefinition(
+                f"parents contains {shown(parent)}, which is not found; create that job first.", "parents"
+            )
 
 
 def _resolve_parents(connection: Connection, definition: Definition, is_new: bool) -> list[Job]:
@@ -301,17 +342,14 @@ def _resolve_parents(connection: Connection, definition: Definition, is_new: boo
             f"parents contains {shown(definition.name)} itself; a job cannot run after itself.", "parents"
         )
     known = jobs.find_jobs(connection, definition.parents)
-    for parent in definition.parents:
-        if parent not in known:
-            raise InvalidDefinition(
-                f"parents contains {shown(parent)}, which is not found; create that job first.", "parents"
-            )
+    require_parents(definition, known)
     if not is_new:  # nothing runs after a job that was not there
-        _refuse_cycle(connection, definition)
+        refuse_cycle(connection, definition)
     return [known[parent] for parent in definition.parents]
 
 
-def _refuse_cycle(connection: Connection, definition: Definition) -> None:
+def refuse_cycle(connection: Connection, definition: Definition) -> None:
+    """Raises InvalidDefinition where a job that exists would run after itself, by way of others."""
     graph = {**chains.parents_of_all(connection), definition.name: list(definition.parents)}
     cycle = find_cycle(graph, definition.name)
     if cycle is not None:
@@ -322,12 +360,8 @@ def _refuse_cycle(connection: Connection, definition: Definition) -> None:
 
 def skip_waiting(connection: Connection, job_id: int, now: datetime) -> None:
     """A job that is paused does not start what the schedule or its parents had queued; a person's runs stay."""
-    skipped = []
-    for run in runs.unfinished_runs(connection, job_id, lock=True):
-        if run.state is RunState.QUEUED and run.trigger in (Trigger.SCHEDULE, Trigger.DEPENDENCY):
-            message = "skipped: the job was paused before the run could start"
-            runs.end_run(connection, run.id, RunState.SKIPPED, Reason.DISABLED, message, now)
-            skipped.append(run.id)
+    message = "skipped: the job was paused before the run could start"
+    skipped = runs.skip_queued(connection, job_id, (Trigger.SCHEDULE, Trigger.DEPENDENCY), message, now)
     if skipped:
         backfills.note_end(connection, skipped, now)
 
@@ -362,6 +396,7 @@ def delete_job(
             store_definition(connection, child, read_definition(document), document, author, now)
         end_unfinished(connection, job.id, Reason.DELETED, "killed: the job was deleted", now)
         jobs.mark_deleted(connection, job.id, now)
+        announce(connection, "job_deleted", job, f"deleted by {author}" if author else "deleted on request", now)
     app.wake.all()
 
 
@@ -381,9 +416,8 @@ def _without_parent(child: Job, parent: Job, children: Children) -> dict[str, An
 def end_unfinished(connection: Connection, job_id: int, reason: Reason, message: str, now: datetime) -> int:
     """Kill every run of a job that has not ended: at once where nothing runs yet, through the leader else."""
     unfinished = {run.id: run for run in runs.unfinished_runs(connection, job_id)}
-    for run_id in runs.end_waiting(connection, unfinished, reason, message, now):
+    for run_id in end_or_kill(connection, unfinished, reason, message, now):
         if reason is Reason.KILLED:
             follow(connection, unfinished[run_id], Outcome.FAILURE, now)
-    attempts.request_kill(connection, unfinished, reason, message, now)
     backfills.note_end(connection, unfinished, now)
     return len(unfinished)

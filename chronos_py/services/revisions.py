@@ -12,6 +12,7 @@ from chronos_py.errors import NotFound
 from chronos_py.model.document import DEFAULTS, complete
 from chronos_py.model.job import Job
 from chronos_py.model.reader import shown
+from chronos_py.model.secrets import mask, mask_value
 from chronos_py.services.application import Application
 from chronos_py.services.jobs import ANY_REVISION, require_job, save_job
 from chronos_py.store import revisions
@@ -168,6 +169,7 @@ def _short(value: Any) -> str:
     if value is None or value == "":
         return "nothing"
     if isinstance(value, dict) and set(value) == {"name", "value"}:
-        value = f"{value['name']}={value['value']}"
+        value = f"{value['name']}={mask_value(str(value['name']), str(value['value']))}"
+    value = mask(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from chronos_py.errors import Conflict, InvalidDefinition, NotFound
 from chronos_py.model.job import Job
 from chronos_py.model.reader import shown
-from chronos_py.model.run import Attempt, Outcome, Overrides, Reason, Run, RunState, Trigger
+from chronos_py.model.run import WAITING_RUN_STATES, Attempt, Outcome, Overrides, Reason, Run, RunState, Trigger
+from chronos_py.services.announcing import disable_if_exhausted
 from chronos_py.services.application import Application
+from chronos_py.services.ending import end_or_kill
 from chronos_py.services.following import follow
 from chronos_py.services.jobs import end_unfinished, require_job
 from chronos_py.services.waiting import what_it_waits_for
@@ -20,6 +22,7 @@ from chronos_py.store import attempts, backfills, calendars, chains, jobs, runs
 from chronos_py.store.runs import NewRun
 
 LONGEST_NOTE = 1000
+CLEARED = 500  # runs that are taken out of the queue at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +57,58 @@ def run_now(
     with app.database.write() as connection:
         job = require_job(connection, name)
         held_back = job.definition.disabled and not even_if_disabled
-        run_id = runs.insert_run(
+        run_id = force_run(
             connection,
-            NewRun(
-                job_id=job.id,
-                revision=job.revision,
-                trigger=Trigger.MANUAL,
-                scheduled_at=scheduled_at,
-                created_at=now,
-                state=RunState.SKIPPED if held_back else RunState.QUEUED,
-                reason=Reason.DISABLED if held_back else Reason.NONE,
-                message="skipped: the job is paused" if held_back else "",
-                high_priority=job.definition.high_priority,
-                priority=job.definition.concurrency.priority,
-                requested_by=requested_by,
-                overrides=overrides or Overrides(),
-                starts_children=with_children,
-                interval_start=_interval_start(connection, job, scheduled_at),
-                note="" if with_children else "the jobs after it do not run",
-            ),
+            job,
+            now,
+            overrides,
+            requested_by,
+            scheduled_at,
+            held_back=held_back,
+            with_children=with_children,
         )
-        # A forced child starts from a clean slate: it waits for all its parents again.
-        if not held_back:
-            chains.consume(connection, [job.id])
         run = require_run(connection, run_id)
     app.wake.dispatcher.set()
     return run
+
+
+def force_run(
+    connection: Connection,
+    job: Job,
+    now: datetime,
+    overrides: Overrides | None = None,
+    requested_by: str = "",
+    scheduled_at: datetime | None = None,
+    *,
+    held_back: bool = False,
+    with_children: bool = True,
+) -> int:
+    """Queue a run that a person asks for; its id. ``held_back``: only record that the job is paused."""
+    scheduled_at = scheduled_at or now
+    run_id = runs.insert_run(
+        connection,
+        NewRun(
+            job_id=job.id,
+            revision=job.revision,
+            trigger=Trigger.MANUAL,
+            scheduled_at=scheduled_at,
+            created_at=now,
+            state=RunState.SKIPPED if held_back else RunState.QUEUED,
+            reason=Reason.DISABLED if held_back else Reason.NONE,
+            message="skipped: the job is paused" if held_back else "",
+            high_priority=job.definition.high_priority,
+            priority=job.definition.concurrency.priority,
+            requested_by=requested_by,
+            overrides=overrides or Overrides(),
+            starts_children=with_children,
+            interval_start=_interval_start(connection, job, scheduled_at),
+            note="" if with_children else "the jobs after it do not run",
+        ),
+    )
+    # A forced child starts from a clean slate: it waits for all its parents again.
+    if not held_back:
+        chains.consume(connection, [job.id])
+    return run_id
 
 
 def _interval_start(connection: Connection, job: Job, scheduled_at: datetime) -> datetime | None:
@@ -165,6 +194,53 @@ def mark_successful(app: Application, run_id: int, note: str = "", by: str = "")
     return run
 
 
+def mark_job_successful(app: Application, name: str, by: str = "") -> Run:
+    """Let a job count as having succeeded now, without running: the jobs after it run. Raises NotFound.
+
+    It gets a run that says so. Its schedule goes on as before; it waits for all its parents anew.
+    """
+    now = app.clock.now()
+    with app.database.write() as connection:
+        job = require_job(connection, name, lock=True)
+        run_id = runs.insert_run(
+            connection,
+            NewRun(
+                job_id=job.id,
+                revision=job.revision,
+                trigger=Trigger.MANUAL,
+                scheduled_at=now,
+                created_at=now,
+                state=RunState.SUCCEEDED,
+                message="marked successful without running",
+                requested_by=by,
+            ),
+        )
+        jobs.count_success(connection, job.id, now)
+        chains.consume(connection, [job.id])
+        run = require_run(connection, run_id)
+        has_to_kill = follow(connection, run, Outcome.SUCCESS, now)
+    app.wake.dispatcher.set()
+    if has_to_kill:
+        app.wake.watcher.set()
+    return run
+
+
+def clear_queue(app: Application, requested_by: str = "") -> int:
+    """End every run of every job that waits to start; what runs goes on. How many there were."""
+    ended = 0
+    while True:
+        now = app.clock.now()
+        with app.database.write() as connection:
+            waiting = {run.id: run for run in runs.list_runs(connection, states=WAITING_RUN_STATES, limit=CLEARED)}
+            for run_id in runs.end_waiting(connection, waiting, Reason.KILLED, killed_by(requested_by), now):
+                # Without its children: they would only take its place in the queue.
+                disable_if_exhausted(connection, waiting[run_id].job_id, now)
+                ended += 1
+            backfills.note_end(connection, list(waiting), now)
+        if len(waiting) < CLEARED:
+            return ended
+
+
 def kill_run(app: Application, run_id: int, requested_by: str = "") -> Run:
     """End a run: at once while it waits, through the pool once its task runs. The run as it is now.
 
@@ -176,14 +252,11 @@ def kill_run(app: Application, run_id: int, requested_by: str = "") -> Run:
         run = require_run(connection, run_id)
         if run.is_final:
             raise Conflict(f"Run {run_id} of job {shown(run.job_name)} has ended already: {run.state.value}.")
-        message = _killed_by(requested_by)
-        # No row is locked on the way: the leader takes attempts before runs, this would be the other way round.
-        if runs.end_waiting(connection, [run_id], Reason.KILLED, message, now):
+        message = killed_by(requested_by)
+        if end_or_kill(connection, [run_id], Reason.KILLED, message, now):
             follow(connection, run, Outcome.FAILURE, now)
-            jobs.disable_exhausted(connection, run.job_id, now)
+            disable_if_exhausted(connection, run.job_id, now)
             backfills.note_end(connection, [run_id], now)
-        else:
-            attempts.request_kill(connection, [run_id], Reason.KILLED, message, now)
         run = require_run(connection, run_id)
     app.wake.watcher.set()
     return run
@@ -194,13 +267,14 @@ def kill_job_runs(app: Application, name: str, requested_by: str = "") -> int:
     now = app.clock.now()
     with app.database.write() as connection:
         job = require_job(connection, name)
-        count = end_unfinished(connection, job.id, Reason.KILLED, _killed_by(requested_by), now)
-        jobs.disable_exhausted(connection, job.id, now)
+        count = end_unfinished(connection, job.id, Reason.KILLED, killed_by(requested_by), now)
+        disable_if_exhausted(connection, job.id, now)
     app.wake.watcher.set()
     return count
 
 
-def _killed_by(person: str) -> str:
+def killed_by(person: str) -> str:
+    """Why a run was ended that a person, "" for an unknown one, asked to end."""
     return f"killed by {person}" if person else "killed on request"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,8 +84,14 @@ def _in_zone(time: datetime, zone: ZoneInfo) -> datetime:
 def describe_definition(definition: Definition) -> str:
     """When a job runs, in words."""
     if definition.kind == "schedule":
-        words = describe(parse_schedule(definition.schedule, definition.schedule_time_zone, definition.name))
+        words = _in_words(definition.schedule, definition.schedule_time_zone, definition.name)
         return ", ".join((words, *definition.restrictions.in_words))
     if definition.kind == "dependency":
         return "After " + ", ".join(definition.parents)
     return "Only by hand"
+
+
+@lru_cache(maxsize=20_000)
+def _in_words(schedule: str, time_zone: str, name: str) -> str:
+    """A schedule in words; lists of jobs ask for the same again and again."""
+    return describe(parse_schedule(schedule, time_zone, name))

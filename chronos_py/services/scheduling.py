@@ -50,6 +50,17 @@ def schedule_job(
     schedules.put_schedule(connection, following, job_id)
 
 
+def first_schedule(
+    job_id: int, definition: Definition, known: Mapping[str, Calendar], now: datetime
+) -> StoredSchedule | None:
+    """The schedule row of a new job, None for a job without one. Raises InvalidDefinition.
+
+    ``known`` are the calendars that there are, of those that the job obeys.
+    """
+    require_calendars(definition, known)
+    return _next_schedule(job_id, definition, None, None, known, now, now)
+
+
 def reschedule(connection: Connection, name: str, now: datetime) -> None:
     """A calendar of the job has changed: find its next occurrence anew."""
     job = jobs.find_job(connection, name, lock=True)

@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from chronos_py.errors import InvalidDefinition
+from chronos_py.errors import InvalidDefinition, NotFound
 from chronos_py.model.document import read_definition
 from chronos_py.model.job import Job
 from chronos_py.model.labels import Labels, check_key, check_value, in_words
 from chronos_py.model.reader import Reader, shown
 from chronos_py.services.application import Application
-from chronos_py.services.jobs import require_job, store_definition
+from chronos_py.services.jobs import store_definition
 from chronos_py.store import chains, jobs
 
 KINDS = ("names", "labels", "text")
@@ -83,11 +83,17 @@ def resume_jobs(app: Application, selection: Selection, author: str = "", catch_
     return _set_disabled(app, selection, author, False, catch_up)
 
 
+def disabled_among(app: Application, names: Sequence[str]) -> set[str]:
+    """Which of these jobs are paused. Raises NotFound, naming one that is not there."""
+    with app.database.read() as connection:
+        return {job.name for job in _named(connection, names).values() if job.definition.disabled}
+
+
 def _set_disabled(app: Application, selection: Selection, author: str, disabled: bool, catch_up: bool) -> Outcome:
     now = app.clock.now()
     with app.database.write() as connection:
         chains.lock_definitions(connection)
-        found = _find(connection, selection)
+        found = lock_selected(connection, selection)
         changed = [job for job in found if job.definition.disabled is not disabled]
         for job in changed:
             _change(connection, job, disabled, author, now, selection.note, catch_up)
@@ -96,10 +102,10 @@ def _set_disabled(app: Application, selection: Selection, author: str, disabled:
     return Outcome(names, sorted({job.name for job in found} - set(names)))
 
 
-def _find(connection: Connection, selection: Selection) -> list[Job]:
+def lock_selected(connection: Connection, selection: Selection) -> list[Job]:
     """The jobs, locked in the order in which the leader locks several: by id."""
     if selection.names:
-        found = [require_job(connection, name) for name in selection.names]
+        found = list(_named(connection, selection.names).values())
     else:
         found = jobs.list_jobs(connection, selection.text, wanted=selection.labels)
     names = [job.name for job in sorted(found, key=lambda job: job.id)]
@@ -107,6 +113,17 @@ def _find(connection: Connection, selection: Selection) -> list[Job]:
     for start in range(0, len(names), _BATCH):
         locked += jobs.find_jobs(connection, names[start : start + _BATCH], lock=True).values()
     return locked
+
+
+def _named(connection: Connection, names: Sequence[str]) -> dict[str, Job]:
+    """The jobs of these names. Raises NotFound."""
+    found: dict[str, Job] = {}
+    for start in range(0, len(names), _BATCH):
+        found |= jobs.find_jobs(connection, names[start : start + _BATCH])
+    for name in names:
+        if name not in found:
+            raise NotFound(f"Job {shown(name)} not found.")
+    return found
 
 
 def _change(

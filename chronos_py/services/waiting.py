@@ -6,9 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from chronos_py.model.constraints import are_met
 from chronos_py.model.job import Definition
 from chronos_py.model.overlap import Overlap
 from chronos_py.model.run import WAITING_RUN_STATES, Run, RunState
+from chronos_py.pools import Pool, PoolUnavailable
 from chronos_py.services.application import Application
 from chronos_py.store import jobs, limits, queue, runs
 
@@ -24,12 +26,13 @@ def what_it_waits_for(app: Application, run: Run) -> str:
         return f"its next try at {_at(run.not_before)}" if run.attempts else f"its start at {_at(run.not_before)}"
     with app.database.read() as connection:
         definition = jobs.current_definitions(connection, [run.job_id])[run.job_id].definition
-        return (
-            _own_runs(connection, run, definition, now)
-            or _backfill(connection, run)
-            or _limits(connection, definition)
-            or "room in the pool, and for the leader to start it"
-        )
+        reason = _own_runs(connection, run, definition, now) or _backfill(connection, run)
+    # In no transaction: a pool may take longer to answer than PostgreSQL lets one rest.
+    reason = reason or _node(app.pool, definition)
+    if not reason and definition.concurrency.limits:
+        with app.database.read() as connection:
+            reason = _limits(connection, definition)
+    return reason or "room in the pool, and for the leader to start it"
 
 
 def _at(moment: datetime) -> str:
@@ -62,6 +65,24 @@ def _backfill(connection: Connection, run: Run) -> str:
         return ""
     room = queue.backfill_rooms(connection).get(run.backfill_id, 0)
     return "" if room > 0 else f"its turn in backfill #{run.backfill_id}"
+
+
+def _node(pool: Pool, definition: Definition) -> str:
+    """A node that meets its constraints."""
+    constraints = definition.constraints
+    if not constraints:
+        return ""
+    wanted = f"a node with {' and '.join(map(str, constraints))}"
+    try:
+        nodes = pool.nodes()
+    except PoolUnavailable as error:
+        return f"{wanted}, and the pool does not tell its nodes: {str(error).rstrip('.')}"
+    meeting = [node for node in nodes if are_met(constraints, node.attributes)]
+    if any(not node.is_away for node in meeting):
+        return ""
+    if meeting:
+        return f"{wanted}: {' and '.join(node.name for node in meeting)} cannot be reached"
+    return f"{wanted}: none of {len(nodes)} has {'it' if len(constraints) == 1 else 'them all'}"
 
 
 def _limits(connection: Connection, definition: Definition) -> str:

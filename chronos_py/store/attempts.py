@@ -22,7 +22,7 @@ from chronos_py.model.run import (
     attempt_states_before,
 )
 from chronos_py.store.runs import runs_by_id
-from chronos_py.store.tables import AttemptRow, JobRevisionRow, RunRow
+from chronos_py.store.tables import AttemptRow, JobRevisionRow, JobRow, RunRow
 
 _LIVE = sorted(LIVE_ATTEMPT_STATES)
 
@@ -51,10 +51,13 @@ _COLUMNS = (
     AttemptRow.recovered,
     AttemptRow.cpu_seconds,
     AttemptRow.max_memory_mb,
+    AttemptRow.reported_status,
+    AttemptRow.reported_at,
 )
 
 
-def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
+def attempt_of(row: Row[*tuple[Any, ...]]) -> Attempt:
+    """The attempt in a row of :func:`select_attempts`."""
     values = {column.key: getattr(row, column.key) for column in _COLUMNS}
     values["state"] = AttemptState(row.state)
     values["reason"] = Reason(row.reason)
@@ -62,7 +65,8 @@ def _attempt(row: Row[*tuple[Any, ...]]) -> Attempt:
     return Attempt(**values)
 
 
-def _attempts() -> Select[*tuple[Any, ...]]:
+def select_attempts() -> Select[*tuple[Any, ...]]:
+    """Attempts, in the columns that :func:`attempt_of` reads."""
     return select(*_COLUMNS)
 
 
@@ -91,20 +95,20 @@ def insert_attempt(
         )
         .returning(*_COLUMNS)
     ).one()
-    return _attempt(row)
+    return attempt_of(row)
 
 
 def attempts_of(connection: Connection, run_id: int) -> list[Attempt]:
     """The attempts of a run, first to last."""
-    rows = connection.execute(_attempts().where(AttemptRow.run_id == run_id).order_by(AttemptRow.number))
-    return [_attempt(row) for row in rows]
+    rows = connection.execute(select_attempts().where(AttemptRow.run_id == run_id).order_by(AttemptRow.number))
+    return [attempt_of(row) for row in rows]
 
 
 def find_attempt(connection: Connection, run_id: int, number: int) -> Attempt | None:
     row = connection.execute(
-        _attempts().where(AttemptRow.run_id == run_id, AttemptRow.number == number)
+        select_attempts().where(AttemptRow.run_id == run_id, AttemptRow.number == number)
     ).one_or_none()
-    return None if row is None else _attempt(row)
+    return None if row is None else attempt_of(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class SettledTask:
 def live_attempts(connection: Connection, pool: str) -> list[LiveAttempt]:
     """Every attempt of a pool that has not ended, oldest first."""
     rows = connection.execute(
-        _attempts()
+        select_attempts()
         .add_columns(JobRevisionRow.document)
         .join_from(AttemptRow, RunRow, RunRow.id == AttemptRow.run_id)
         .join(
@@ -146,7 +150,7 @@ def live_attempts(connection: Connection, pool: str) -> list[LiveAttempt]:
     inherited = inherited_variables(connection, runs.values())
     return [
         LiveAttempt(
-            _attempt(row), runs[row.run_id], read_stored_definition(row.document), inherited.get(row.run_id, {})
+            attempt_of(row), runs[row.run_id], read_stored_definition(row.document), inherited.get(row.run_id, {})
         )
         for row in rows
     ]
@@ -280,6 +284,59 @@ def request_kill(connection: Connection, run_ids: Iterable[int], reason: Reason,
             AttemptRow.kill_requested_at.is_(None),
         )
         .values(kill_requested_at=now, kill_reason=reason.value, kill_message=message)
+    )
+
+
+def find_task(
+    connection: Connection, job_name: str, number: int, first: datetime, before: datetime
+) -> tuple[Attempt, Definition] | None:
+    """The newest attempt of that number of a live job that was committed in that time, with its definition."""
+    row = connection.execute(
+        select_attempts()
+        .add_columns(JobRevisionRow.document)
+        .join_from(AttemptRow, RunRow, RunRow.id == AttemptRow.run_id)
+        .join(JobRow, and_(JobRow.id == RunRow.job_id, JobRow.deleted_at.is_(None)))
+        .join(
+            JobRevisionRow,
+            and_(JobRevisionRow.job_id == RunRow.job_id, JobRevisionRow.revision == AttemptRow.revision),
+        )
+        .where(
+            AttemptRow.created_at >= first,
+            AttemptRow.created_at < before,
+            AttemptRow.number == number,
+            JobRow.name == job_name,
+        )
+        .order_by(AttemptRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (attempt_of(row), read_stored_definition(row.document))
+
+
+def report_status(connection: Connection, attempt_id: int, status: int, now: datetime) -> bool:
+    """Note how the task of an asynchronous job says that it ended. False: it has ended, or said so, already."""
+    noted = connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == attempt_id, AttemptRow.state.in_(_LIVE), AttemptRow.reported_status.is_(None))
+        .values(reported_status=status, reported_at=now)
+    )
+    return noted.rowcount == 1
+
+
+def count_elements(connection: Connection, attempt_id: int, more: int) -> None:
+    """Add to what the task of a data processing job says it has processed."""
+    connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == attempt_id)
+        .values(elements_processed=func.coalesce(AttemptRow.elements_processed, 0) + more)
+    )
+
+
+def note_waiting(connection: Connection, attempt_ids: Iterable[int], message: str) -> None:
+    """Say of attempts that have not ended what they wait for."""
+    connection.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id.in_(list(attempt_ids)), AttemptRow.state.in_(_LIVE))
+        .values(message=message)
     )
 
 

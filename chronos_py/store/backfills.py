@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, exists, func, insert, select, update
 
 from chronos_py.model.backfill import StandingRun
 from chronos_py.model.run import ACTIVE_RUN_STATES, FINAL_RUN_STATES, WAITING_RUN_STATES, Reason, RunState, Trigger
@@ -166,11 +166,10 @@ def note_end(connection: Connection, run_ids: Iterable[int], now: datetime) -> N
 
 def finish_if_over(connection: Connection, backfill_id: int | None, now: datetime) -> None:
     """Note that a backfill has no run left that has not ended, if that is so."""
-    connection.execute(
-        update(BackfillRow)
-        .where(BackfillRow.id == backfill_id, BackfillRow.finished_at.is_(None), ~_GOES_ON)
-        .values(finished_at=now)
-    )
+    is_over = and_(BackfillRow.id == backfill_id, BackfillRow.finished_at.is_(None), ~_GOES_ON)
+    # Asked again once nobody else holds the row: who did may just have added a run, which would wait for ever.
+    if connection.execute(select(BackfillRow.id).where(is_over).with_for_update()).first() is not None:
+        connection.execute(update(BackfillRow).where(is_over).values(finished_at=now))
 
 
 def note_more(connection: Connection, backfill_id: int | None) -> None:

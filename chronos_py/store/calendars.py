@@ -68,8 +68,14 @@ def delete_calendar(connection: Connection, name: str) -> None:
 def set_job_calendars(connection: Connection, job_id: int, names: Collection[str]) -> None:
     """Note which calendars a job obeys."""
     connection.execute(delete(JobCalendarRow).where(JobCalendarRow.job_id == job_id))
-    if names:
-        connection.execute(insert(JobCalendarRow), [{"job_id": job_id, "calendar": name} for name in names])
+    add_job_calendars(connection, {job_id: names})
+
+
+def add_job_calendars(connection: Connection, calendars: Mapping[int, Collection[str]]) -> None:
+    """The calendars of jobs that obey none yet, by job id."""
+    rows = [{"job_id": job_id, "calendar": name} for job_id, names in calendars.items() for name in names]
+    if rows:
+        connection.execute(insert(JobCalendarRow), rows)
 
 
 def jobs_obeying(connection: Connection, name: str) -> list[str]:

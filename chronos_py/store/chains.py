@@ -39,13 +39,17 @@ def set_parents(connection: Connection, child_id: int, parent_ids: Sequence[int]
     """Make ``parent_ids`` the parents of a job. Edges that stay keep their mark."""
     known = set(connection.execute(select(EdgeRow.parent_id).where(EdgeRow.child_id == child_id)).scalars())
     connection.execute(delete(EdgeRow).where(EdgeRow.child_id == child_id, EdgeRow.parent_id.not_in(parent_ids)))
-    added = [
-        {"parent_id": parent_id, "child_id": child_id}
-        for parent_id in dict.fromkeys(parent_ids)
-        if parent_id not in known
-    ]
-    if added:
-        connection.execute(insert(EdgeRow), added)
+    add_edges(
+        connection, [(parent_id, child_id) for parent_id in dict.fromkeys(parent_ids) if parent_id not in known]
+    )
+
+
+def add_edges(connection: Connection, edges: Sequence[tuple[int, int]]) -> None:
+    """Edges (parent, child) that are not there yet."""
+    if edges:
+        connection.execute(
+            insert(EdgeRow), [{"parent_id": parent_id, "child_id": child_id} for parent_id, child_id in edges]
+        )
 
 
 def edges_by_name(connection: Connection) -> list[tuple[str, str]]:

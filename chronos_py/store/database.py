@@ -6,7 +6,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -27,8 +27,17 @@ from chronos_py.store.tables import LeadershipRow
 
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 30
+# So that a server whose packets do not arrive any more is noticed in seconds, and not when the kernel gives up, in
+# a quarter of an hour (or never, where we only wait): a new connection may find the way, or say that there is none.
+NOTICES_LOST_PACKETS: Mapping[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 # A leader stopped in the middle of a transaction must not keep its locks: PostgreSQL ends the session.
-IDLE_TRANSACTION_SECONDS = 5
+IDLE_TRANSACTION_SECONDS = 10
 _BEGIN = "chronos_begin"
 # The database cannot serve us: away, full, read-only (PostgreSQL says InternalError), or no database (SQLite says
 # DatabaseError itself, whose subclasses mean other things). What is left is our own mistake.
@@ -113,6 +122,7 @@ def _create_engine(url: str) -> Engine:
                 pool_pre_ping=True,
                 connect_args={
                     "connect_timeout": CONNECT_SECONDS,
+                    **NOTICES_LOST_PACKETS,
                     "options": f"-c idle_in_transaction_session_timeout={IDLE_TRANSACTION_SECONDS * 1000}"
                     " -c timezone=UTC -c synchronous_commit=on",
                 },

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
 
+from chronos_py.model.constraints import placement_of
 from chronos_py.model.document import read_stored_definition
-from chronos_py.model.job import Counters, Definition, Job
+from chronos_py.model.job import Counters, Definition, Job, last_outcome
 from chronos_py.model.labels import Labels
 from chronos_py.model.run import FINAL_RUN_STATES
+from chronos_py.model.standing import name_prefix, search_text
 from chronos_py.store import labels
 from chronos_py.store.tables import (
     EdgeRow,
@@ -28,6 +32,7 @@ from chronos_py.store.tables import (
 
 # Who pauses a job whose schedule has come to its end.
 EXHAUSTED = "chronos: the schedule is exhausted"
+_NO_REPETITIONS = re.compile("R0+/")
 
 _COLUMNS = (
     JobRow.id,
@@ -60,13 +65,7 @@ def _job(row: Row[Any]) -> Job:
         revision=row.revision,
         document=row.document,
         definition=read_stored_definition(row.document),
-        counters=Counters(
-            success_count=row.success_count,
-            error_count=row.error_count,
-            errors_since_last_success=row.errors_since_last_success,
-            last_success=row.last_success,
-            last_error=row.last_error,
-        ),
+        counters=_counters(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
         next_run=row.next_run,
@@ -76,10 +75,13 @@ def _job(row: Row[Any]) -> Job:
 
 
 def find_job(connection: Connection, name: str, lock: bool = False) -> Job | None:
-    """The job of that name. ``lock`` keeps it from being changed by others until the end of the transaction."""
+    """The job of that name. ``lock`` keeps it from being changed by others until the end of the transaction.
+
+    Others may still insert runs of it: the planner holds its schedule, which who changes a job wants next.
+    """
     statement = _live_jobs().where(JobRow.name == name)
     if lock:
-        statement = statement.with_for_update(of=JobRow)
+        statement = statement.with_for_update(of=JobRow, key_share=True)
     row = connection.execute(statement).one_or_none()
     return None if row is None else _job(row)
 
@@ -87,8 +89,17 @@ def find_job(connection: Connection, name: str, lock: bool = False) -> Job | Non
 def find_jobs(connection: Connection, names: Sequence[str], lock: bool = False) -> dict[str, Job]:
     """The jobs of those names that exist, by name. ``lock`` is that of :func:`find_job`, in the order of ids."""
     statement = _live_jobs().where(JobRow.name.in_(names))
-    rows = connection.execute(statement.order_by(JobRow.id).with_for_update(of=JobRow) if lock else statement)
-    return {job.name: job for job in map(_job, rows)}
+    if lock:
+        statement = statement.order_by(JobRow.id).with_for_update(of=JobRow, key_share=True)
+    return {job.name: job for job in map(_job, connection.execute(statement))}
+
+
+def stored_revisions(connection: Connection, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """The ids and revisions of those jobs that exist, by name."""
+    rows = connection.execute(
+        select(JobRow.name, JobRow.id, JobRow.revision).where(JobRow.name.in_(names), JobRow.deleted_at.is_(None))
+    )
+    return {row.name: (row.id, row.revision) for row in rows}
 
 
 def list_jobs(
@@ -123,9 +134,57 @@ def _contains(column: Any, text: str) -> ColumnElement[bool]:
     return func.lower(column).contains(text.lower(), autoescape=True)
 
 
+def job_names(connection: Connection) -> list[str]:
+    """The names of all jobs, in order."""
+    names = select(JobRow.name).where(JobRow.deleted_at.is_(None)).order_by(JobRow.name)
+    return list(connection.execute(names).scalars())
+
+
 def count_jobs(connection: Connection) -> int:
     statement = select(func.count()).select_from(JobRow).where(JobRow.deleted_at.is_(None))
     return connection.execute(statement).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class CountedJob:
+    """What is counted about a job, without its definition."""
+
+    id: int
+    name: str
+    disabled: bool
+    next_run: datetime | None
+    counters: Counters
+
+
+def counted_jobs(connection: Connection) -> list[CountedJob]:
+    """Every live job, by name."""
+    rows = connection.execute(
+        select(
+            JobRow.id,
+            JobRow.name,
+            JobRow.disabled,
+            ScheduleRow.next_run,
+            JobRow.success_count,
+            JobRow.error_count,
+            JobRow.errors_since_last_success,
+            JobRow.last_success,
+            JobRow.last_error,
+        )
+        .outerjoin_from(JobRow, ScheduleRow, ScheduleRow.job_id == JobRow.id)
+        .where(JobRow.deleted_at.is_(None))
+        .order_by(JobRow.name)
+    )
+    return [CountedJob(row.id, row.name, row.disabled, row.next_run, _counters(row)) for row in rows]
+
+
+def _counters(row: Any) -> Counters:
+    return Counters(
+        success_count=row.success_count,
+        error_count=row.error_count,
+        errors_since_last_success=row.errors_since_last_success,
+        last_success=row.last_success,
+        last_error=row.last_error,
+    )
 
 
 def _stored_columns(definition: Definition, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,26 +195,43 @@ def _stored_columns(definition: Definition, document: Mapping[str, Any]) -> dict
         "disabled": definition.disabled,
         "overlap": definition.overlap.value,
         "max_concurrent": definition.concurrency.most,
+        "placement": placement_of(definition.constraints),
+        "owner": definition.owner,
+        "name_prefix": name_prefix(definition.name),
+        "search_text": search_text(definition.name, definition.command, definition.description, definition.owner),
     }
 
 
-def insert_job(
-    connection: Connection,
-    definition: Definition,
-    document: Mapping[str, Any],
-    author: str,
-    now: datetime,
-    note: str = "",
-) -> int:
-    """A new job at revision 1; its id. Raises IntegrityError when the name was taken meanwhile."""
-    job_id = connection.execute(
-        insert(JobRow)
-        .values(revision=1, created_at=now, updated_at=now, **_stored_columns(definition, document))
-        .returning(JobRow.id)
-    ).scalar_one()
-    _insert_revision(connection, job_id, 1, document, author, now, note)
-    labels.set_labels(connection, job_id, definition.labels)
-    return job_id
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job before it is there. ``counters`` are those that it brings from elsewhere."""
+
+    definition: Definition
+    document: Mapping[str, Any]
+    counters: Counters = field(default_factory=Counters)
+
+
+def insert_jobs(
+    connection: Connection, new: Sequence[NewJob], author: str, now: datetime, note: str = ""
+) -> dict[str, int]:
+    """New jobs at revision 1; their ids by name. Raises IntegrityError when a name was taken meanwhile."""
+    if not new:
+        return {}
+    rows = [
+        {
+            "revision": 1,
+            "created_at": now,
+            "updated_at": now,
+            **_stored_columns(each.definition, each.document),
+            **_counter_columns(each.counters),
+        }
+        for each in new
+    ]
+    found = connection.execute(insert(JobRow).returning(JobRow.name, JobRow.id), rows)
+    ids = {row.name: row.id for row in found}
+    _insert_revisions(connection, [(ids[each.definition.name], 1, each.document) for each in new], author, now, note)
+    labels.add_labels(connection, {ids[each.definition.name]: each.definition.labels for each in new})
+    return ids
 
 
 def update_job(
@@ -174,47 +250,61 @@ def update_job(
         .where(JobRow.id == job.id)
         .values(revision=revision, updated_at=now, **_stored_columns(definition, document))
     )
-    _insert_revision(connection, job.id, revision, document, author, now, note)
+    _insert_revisions(connection, [(job.id, revision, document)], author, now, note)
     if definition.labels != job.definition.labels:
         labels.set_labels(connection, job.id, definition.labels)
 
 
-def _insert_revision(
+def _insert_revisions(
     connection: Connection,
-    job_id: int,
-    revision: int,
-    document: Mapping[str, Any],
+    revisions: Sequence[tuple[int, int, Mapping[str, Any]]],
     author: str,
     now: datetime,
     note: str = "",
 ) -> None:
+    """Versions of jobs: of which job, their numbers and documents."""
     connection.execute(
-        insert(JobRevisionRow).values(
-            job_id=job_id, revision=revision, document=dict(document), author=author, note=note, created_at=now
-        )
+        insert(JobRevisionRow),
+        [
+            {
+                "job_id": job_id,
+                "revision": revision,
+                "document": dict(document),
+                "author": author,
+                "note": note,
+                "created_at": now,
+            }
+            for job_id, revision, document in revisions
+        ],
     )
 
 
 def set_counters(connection: Connection, job_id: int, counters: Counters) -> None:
     """Overwrite what is counted about a job (a Chronos client may bring its old counters)."""
-    connection.execute(
-        update(JobRow)
-        .where(JobRow.id == job_id)
-        .values(
-            success_count=counters.success_count,
-            error_count=counters.error_count,
-            errors_since_last_success=counters.errors_since_last_success,
-            last_success=counters.last_success,
-            last_error=counters.last_error,
-        )
-    )
+    connection.execute(update(JobRow).where(JobRow.id == job_id).values(**_counter_columns(counters)))
+
+
+def _counter_columns(counters: Counters) -> dict[str, Any]:
+    return {
+        "success_count": counters.success_count,
+        "error_count": counters.error_count,
+        "errors_since_last_success": counters.errors_since_last_success,
+        "last_success": counters.last_success,
+        "last_error": counters.last_error,
+        "last_outcome": last_outcome(counters),
+    }
 
 
 def count_success(connection: Connection, job_id: int, now: datetime) -> None:
     connection.execute(
         update(JobRow)
         .where(JobRow.id == job_id)
-        .values(success_count=JobRow.success_count + 1, errors_since_last_success=0, last_success=now)
+        .values(
+            success_count=JobRow.success_count + 1,
+            errors_since_last_success=0,
+            last_success=now,
+            last_outcome=case((JobRow.last_error >= now, "failure"), else_="success"),
+        )
     )
 
 
@@ -227,6 +317,7 @@ def count_error(connection: Connection, job_id: int, now: datetime) -> int:
             error_count=JobRow.error_count + 1,
             errors_since_last_success=JobRow.errors_since_last_success + 1,
             last_error=now,
+            last_outcome=case((JobRow.last_success > now, "success"), else_="failure"),
         )
         .returning(JobRow.errors_since_last_success)
     ).scalar_one()
@@ -256,18 +347,25 @@ def current_definitions(connection: Connection, job_ids: Iterable[int]) -> dict[
 
 
 def disable_exhausted(connection: Connection, job_id: int, now: datetime) -> bool:
-    """Disable a job whose schedule has no repetitions left and of which nothing runs any more."""
+    """Disable a job whose schedule has no repetitions left and of which nothing runs any more.
+
+    One that never had any (``R0/...``) is only run by hand, and stays as it is.
+    """
     unfinished = exists().where(RunRow.job_id == job_id, RunRow.state.not_in(sorted(FINAL_RUN_STATES)))
     exhausted = connection.execute(
-        select(ScheduleRow.job_id).where(ScheduleRow.job_id == job_id, ScheduleRow.repetitions_left == 0, ~unfinished)
+        select(ScheduleRow.expression).where(
+            ScheduleRow.job_id == job_id, ScheduleRow.repetitions_left == 0, ~unfinished
+        )
     ).first()
-    if exhausted is None:
+    if exhausted is None or _NO_REPETITIONS.match(exhausted.expression):
         return False
     return disable(connection, job_id, EXHAUSTED, now)
 
 
 def disable(connection: Connection, job_id: int, author: str, now: datetime) -> bool:
     """Disable a job by a revision of its own; False when it is disabled, or deleted, already."""
+    # It may be edited in this moment: then the revision after that one.
+    connection.execute(select(JobRow.id).where(JobRow.id == job_id).with_for_update(key_share=True))
     current = current_definitions(connection, [job_id])[job_id]
     if current.definition.disabled or current.deleted:
         return False
@@ -279,7 +377,7 @@ def disable(connection: Connection, job_id: int, author: str, now: datetime) -> 
         .values(revision=revision, updated_at=now, disabled=True, document=document)
     )
     connection.execute(update(ScheduleRow).where(ScheduleRow.job_id == job_id).values(next_due=None, next_run=None))
-    _insert_revision(connection, job_id, revision, document, author, now)
+    _insert_revisions(connection, [(job_id, revision, document)], author, now)
     return True
 
 
@@ -291,6 +389,30 @@ def mark_deleted(connection: Connection, job_id: int, now: datetime) -> None:
     connection.execute(delete(JobLabelRow).where(JobLabelRow.job_id == job_id))
     connection.execute(delete(EdgeRow).where((EdgeRow.parent_id == job_id) | (EdgeRow.child_id == job_id)))
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(deleted_at=now))
+
+
+def deleted_document(connection: Connection, name: str) -> tuple[dict[str, Any], datetime] | None:
+    """The document that the last deleted job of that name had, and when it was deleted; None where there was none."""
+    row = connection.execute(
+        select(JobRow.document, JobRow.deleted_at)
+        .where(JobRow.name == name, JobRow.deleted_at.is_not(None))
+        .order_by(JobRow.deleted_at.desc(), JobRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def changed_only_at(connection: Connection, moment: datetime) -> dict[str, dict[str, Any]]:
+    """The jobs that were changed just then and not since: by name, the document that each had before."""
+    now, before = aliased(JobRevisionRow), aliased(JobRevisionRow)
+    rows = connection.execute(
+        select(JobRow.name, before.document)
+        .join(now, and_(now.job_id == JobRow.id, now.revision == JobRow.revision))
+        .join(before, and_(before.job_id == JobRow.id, before.revision == JobRow.revision - 1))
+        .where(JobRow.deleted_at.is_(None), JobRow.updated_at == moment, now.created_at == moment)
+        .order_by(JobRow.name)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def last_states(connection: Connection, job_ids: Sequence[int], count: int) -> dict[int, list[tuple[int, str]]]:

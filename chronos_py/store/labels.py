@@ -14,8 +14,17 @@ from chronos_py.store.tables import JobLabelRow, JobRow
 def set_labels(connection: Connection, job_id: int, labels: Mapping[str, str]) -> None:
     """Replace the labels of a job."""
     connection.execute(delete(JobLabelRow).where(JobLabelRow.job_id == job_id))
-    if labels:
-        rows = [{"job_id": job_id, "key": key, "value": value} for key, value in labels.items()]
+    add_labels(connection, {job_id: labels})
+
+
+def add_labels(connection: Connection, labels: Mapping[int, Mapping[str, str]]) -> None:
+    """The labels of jobs that have none yet, by job id."""
+    rows = [
+        {"job_id": job_id, "key": key, "value": value}
+        for job_id, of_job in labels.items()
+        for key, value in of_job.items()
+    ]
+    if rows:
         connection.execute(insert(JobLabelRow), rows)
 
 

@@ -76,11 +76,18 @@ def unknown_limits(connection: Connection, names: list[str]) -> list[str]:
 def set_job_limits(connection: Connection, job_id: int, limits: Mapping[str, int]) -> None:
     """Note what a run of a job takes of which limits."""
     connection.execute(delete(JobLimitRow).where(JobLimitRow.job_id == job_id))
-    if limits:
-        connection.execute(
-            insert(JobLimitRow),
-            [{"job_id": job_id, "limit_name": name, "units": units} for name, units in limits.items()],
-        )
+    add_job_limits(connection, {job_id: limits})
+
+
+def add_job_limits(connection: Connection, limits: Mapping[int, Mapping[str, int]]) -> None:
+    """What runs of jobs take that took nothing yet, by job id."""
+    rows = [
+        {"job_id": job_id, "limit_name": name, "units": units}
+        for job_id, of_job in limits.items()
+        for name, units in of_job.items()
+    ]
+    if rows:
+        connection.execute(insert(JobLimitRow), rows)
 
 
 def jobs_sharing(connection: Connection, name: str) -> list[str]:

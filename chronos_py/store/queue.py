@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from chronos_py.model.concurrency import Contender, admit
@@ -32,8 +46,25 @@ def backfill_rooms(connection: Connection) -> dict[int, int]:
     return {row.id: row.room for row in rows}
 
 
-def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
-    """Waiting runs (joined with their jobs) whose time has come and that nothing of their own job holds back."""
+def waiting_placements(connection: Connection, now: datetime) -> list[str]:
+    """The placements, each once, of the jobs that have constraints and runs whose time has come."""
+    rows = connection.execute(
+        select(JobRow.placement)
+        .join(RunRow, RunRow.job_id == JobRow.id)
+        .where(RunRow.state.in_(_WAITING), RunRow.not_before <= now, JobRow.placement != "")
+        .distinct()
+    )
+    return list(rows.scalars())
+
+
+_NOW: BindParameter[datetime] = bindparam("now")
+
+
+def _may_launch() -> ColumnElement[bool]:
+    """Waiting runs (joined with their jobs) whose time has come and that nothing of their own job holds back.
+
+    Jobs with an ``unplaceable`` placement are left out: no node of the pool would do for them now.
+    """
     other = aliased(RunRow)
     # A retry belongs to a run that has begun: it waits for other begun runs' tasks, not for their retries.
     has_begun = or_(
@@ -47,7 +78,7 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
         RunRow.state == RunState.QUEUED,
         other.backfill_id.is_(None),
         other.state == RunState.QUEUED,
-        other.not_before <= now,
+        other.not_before <= _NOW,
     )
     is_of_same_backfill = and_(RunRow.backfill_id.is_not(None), other.backfill_id == RunRow.backfill_id)
     blocker = and_(
@@ -70,64 +101,81 @@ def _may_launch(now: datetime, rooms: dict[int, int]) -> ColumnElement[bool]:
         .correlate(RunRow)
         .scalar_subquery()
     )
-    # A retry has its place in the backfill already.
-    open_backfills = [backfill_id for backfill_id, room in rooms.items() if room > 0]
     return and_(
         RunRow.state.in_(_WAITING),
-        RunRow.not_before <= now,
+        RunRow.not_before <= _NOW,
         or_(
             RunRow.backfill_id.is_(None),
-            RunRow.backfill_id.in_(open_backfills),
-            RunRow.state == RunState.WAITING_RETRY,
+            RunRow.backfill_id.in_(bindparam("open_backfills", expanding=True)),
+            RunRow.state == RunState.WAITING_RETRY,  # it has its place in the backfill already
         ),
         or_(JobRow.overlap == Overlap.ALLOW, ~exists().where(blocker)),
         or_(JobRow.max_concurrent.is_(None), JobRow.max_concurrent > going_on),
+        JobRow.placement.not_in(bindparam("unplaceable", expanding=True)),
     )
 
 
+# Built once: that takes many times as long as it takes the database to answer.
+_MAY_LAUNCH = _may_launch()
 _SHARES_LIMITS = exists().where(JobLimitRow.job_id == RunRow.job_id)
 _ORDER = (RunRow.backfill_id.is_not(None), func.coalesce(RunRow.rank_at, RunRow.scheduled_at), RunRow.id)
+_ANY = select(RunRow.id).join(JobRow, JobRow.id == RunRow.job_id).where(_MAY_LAUNCH).limit(1)
+_LAUNCHABLE = (
+    select_runs()
+    .where(_MAY_LAUNCH, or_(~_SHARES_LIMITS, RunRow.id.in_(bindparam("admitted", expanding=True))))
+    .order_by(*_ORDER)
+    .limit(bindparam("most"))
+    .with_for_update(of=RunRow, skip_locked=True)
+)
 
 
-def has_launchable(connection: Connection, now: datetime) -> bool:
-    """Whether :func:`launchable` would find something."""
-    may_launch = _may_launch(now, backfill_rooms(connection))
-    query = select(RunRow.id).join(JobRow, JobRow.id == RunRow.job_id).where(may_launch).limit(1)
-    return connection.execute(query).first() is not None
-
-
-def launchable(connection: Connection, now: datetime, limit: int, rooms: dict[int, int]) -> list[Run]:
-    """Waiting runs that may be launched, in the order to do it: backfills last, then by their rank.
-
-    Locked; a run that a person is just killing is left out. Of a backfill there may be more than
-    :func:`backfill_rooms` gives it in ``rooms``: the caller counts. Of jobs that share limits only those come that
-    :func:`chronos_py.model.concurrency.admit` lets begin now.
-    """
-    may_launch = _may_launch(now, rooms)
-    admitted = _admitted(connection, may_launch, limit)
-    rows = connection.execute(
-        select_runs()
-        .where(may_launch, or_(~_SHARES_LIMITS, RunRow.id.in_(admitted)))
-        .order_by(*_ORDER)
-        .limit(limit)
-        .with_for_update(of=RunRow, skip_locked=True)
-    )
-    return [run_of(row) for row in rows]
-
-
-def _admitted(connection: Connection, may_launch: ColumnElement[bool], most: int) -> list[int]:
-    """The runs of jobs with limits that may begin now."""
+def _heads_of_jobs_with_limits() -> Select[int, int, datetime]:
+    """The first ``most`` runs of each job with limits that nothing of its own job holds back."""
     place = func.row_number().over(partition_by=RunRow.job_id, order_by=_ORDER).label("place")
     rank_at = func.coalesce(RunRow.rank_at, RunRow.scheduled_at).label("rank_at")
     first = (
         select(RunRow.id, RunRow.job_id, rank_at, place)
         .join(JobRow, JobRow.id == RunRow.job_id)
-        .where(may_launch, _SHARES_LIMITS)
+        .where(_MAY_LAUNCH, _SHARES_LIMITS)
         .subquery()
     )
+    heads = select(first.c.job_id, first.c.id, first.c.rank_at).where(first.c.place <= bindparam("most"))
+    return heads.order_by(first.c.job_id, first.c.place)
+
+
+_HEADS = _heads_of_jobs_with_limits()
+
+
+def _parameters(now: datetime, rooms: Mapping[int, int], unplaceable: Sequence[str]) -> dict[str, Any]:
+    open_backfills = [backfill_id for backfill_id, room in rooms.items() if room > 0]
+    return {"now": now, "open_backfills": open_backfills, "unplaceable": list(unplaceable)}
+
+
+def has_launchable(connection: Connection, now: datetime, unplaceable: Sequence[str] = ()) -> bool:
+    """Whether :func:`launchable` would find something."""
+    parameters = _parameters(now, backfill_rooms(connection), unplaceable)
+    return connection.execute(_ANY, parameters).first() is not None
+
+
+def launchable(
+    connection: Connection, now: datetime, limit: int, rooms: Mapping[int, int], unplaceable: Sequence[str] = ()
+) -> list[Run]:
+    """Waiting runs that may be launched, in the order to do it: backfills last, then by their rank.
+
+    Locked; a run that a person is just killing is left out. Of a backfill there may be more than
+    :func:`backfill_rooms` gives it in ``rooms``: the caller counts. Of jobs that share limits only those come that
+    :func:`chronos_py.model.concurrency.admit` lets begin now. Of jobs with an ``unplaceable`` placement none comes:
+    they hold nobody up, and take nothing.
+    """
+    parameters = {**_parameters(now, rooms, unplaceable), "most": limit}
+    admitted = _admitted(connection, parameters, limit)
+    return [run_of(row) for row in connection.execute(_LAUNCHABLE, {**parameters, "admitted": admitted})]
+
+
+def _admitted(connection: Connection, parameters: Mapping[str, Any], most: int) -> list[int]:
+    """The runs of jobs with limits that may begin now."""
     waiting: dict[int, list[tuple[int, datetime]]] = {}
-    heads = select(first.c.job_id, first.c.id, first.c.rank_at).where(first.c.place <= most)
-    for job_id, run_id, rank in connection.execute(heads.order_by(first.c.job_id, first.c.place)):
+    for job_id, run_id, rank in connection.execute(_HEADS, parameters):
         waiting.setdefault(job_id, []).append((run_id, rank))
     if not waiting:
         return []
@@ -169,6 +217,12 @@ def next_change(connection: Connection, now: datetime) -> datetime | None:
     is_over = select(func.min(RunRow.start_before)).where(RunRow.state == RunState.QUEUED, RunRow.start_before > now)
     times = [connection.execute(query).scalar_one() for query in (comes, is_over)]
     return min((time for time in times if time is not None), default=None)
+
+
+def oldest_due(connection: Connection, now: datetime) -> datetime | None:
+    """Since when the run that has waited longest could have started, whatever holds it back; None: none waits."""
+    due = and_(RunRow.state.in_(_WAITING), RunRow.not_before <= now)
+    return connection.execute(select(func.min(RunRow.not_before)).where(due)).scalar_one()
 
 
 def has_overdue(connection: Connection, now: datetime) -> bool:

@@ -97,7 +97,8 @@ def _values(run: NewRun) -> dict[str, Any]:
         "interval_start": run.interval_start,
         "parent_runs": list(run.parent_runs) or None,
         "created_at": run.created_at,
-        "finished_at": run.created_at if run.state is RunState.SKIPPED else None,
+        "finished_at": run.created_at if run.state in FINAL_RUN_STATES else None,
+        "outcome": (Outcome.SUCCESS if run.state is RunState.SUCCEEDED else Outcome.NONE).value,
     }
 
 
@@ -274,6 +275,7 @@ def count_unfinished(
             func.count().filter(waits),
             func.max(RunRow.id).filter(~waits),
             func.max(RunRow.id).filter(waits),
+            func.count().filter(RunRow.state == RunState.WAITING_RETRY),
         )
         .where(
             RunRow.job_id.in_(job_ids),
@@ -293,6 +295,12 @@ def count_by_state(connection: Connection) -> dict[RunState, int]:
         select(RunRow.state, func.count()).where(RunRow.state.in_(_UNFINISHED)).group_by(RunRow.state)
     )
     return {RunState(state): count for state, count in rows}
+
+
+def count_waiting(connection: Connection, high_priority: bool) -> int:
+    """How many runs of that priority wait to start."""
+    waits = RunRow.state.in_(sorted(WAITING_RUN_STATES)) & (RunRow.high_priority == high_priority)
+    return connection.execute(select(func.count()).select_from(RunRow).where(waits)).scalar_one()
 
 
 def start_run(connection: Connection, run_id: int, number: int, revision: int) -> bool:
@@ -368,6 +376,28 @@ def end_waiting(
         .returning(RunRow.id)
     )
     return list(ended.scalars())
+
+
+def skip_queued(
+    connection: Connection, job_id: int, triggers: Iterable[Trigger], message: str, now: datetime
+) -> list[int]:
+    """Skip the runs of a job that is paused which have not begun; their ids.
+
+    Takes no lock on runs that have begun: who ends one holds it, and waits for its job.
+    """
+    skipped = connection.execute(
+        update(RunRow)
+        .where(RunRow.job_id == job_id, RunRow.state == RunState.QUEUED, RunRow.trigger.in_(list(triggers)))
+        .values(
+            state=RunState.SKIPPED.value,
+            reason=Reason.DISABLED.value,
+            message=message,
+            start_before=None,
+            finished_at=now,
+        )
+        .returning(RunRow.id)
+    )
+    return list(skipped.scalars())
 
 
 def success_in_wave(connection: Connection, job_id: int, root_run_id: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,17 +58,25 @@ def put_schedule(connection: Connection, schedule: StoredSchedule | None, job_id
     """Replace the schedule of a job; None takes it away."""
     connection.execute(delete(ScheduleRow).where(ScheduleRow.job_id == job_id))
     if schedule is not None:
-        connection.execute(
-            insert(ScheduleRow).values(
-                job_id=job_id,
-                expression=schedule.expression,
-                time_zone=schedule.time_zone,
-                defined_at=schedule.defined_at,
-                next_due=schedule.next_due,
-                next_run=schedule.next_run,
-                repetitions_left=schedule.repetitions_left,
-            )
-        )
+        add_schedules(connection, {job_id: schedule})
+
+
+def add_schedules(connection: Connection, schedules: Mapping[int, StoredSchedule]) -> None:
+    """The schedules of jobs that have none yet, by job id."""
+    rows = [
+        {
+            "job_id": job_id,
+            "expression": schedule.expression,
+            "time_zone": schedule.time_zone,
+            "defined_at": schedule.defined_at,
+            "next_due": schedule.next_due,
+            "next_run": schedule.next_run,
+            "repetitions_left": schedule.repetitions_left,
+        }
+        for job_id, schedule in schedules.items()
+    ]
+    if rows:
+        connection.execute(insert(ScheduleRow), rows)
 
 
 def due_jobs(connection: Connection, now: datetime, limit: int) -> list[DueJob]:

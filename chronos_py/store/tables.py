@@ -77,6 +77,21 @@ class JobRow(Table):
             sqlite_where=text("deleted_at IS NULL"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        # Counting all jobs reads these alone, and not the documents.
+        Index(
+            "ix_jobs_standing",
+            "disabled",
+            "last_outcome",
+            "id",
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_owner",
+            "owner",
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -87,6 +102,12 @@ class JobRow(Table):
     disabled: Mapped[bool] = mapped_column(default=False)
     overlap: Mapped[str] = mapped_column(String(20))  # of the document; the dispatcher's query needs it
     max_concurrent: Mapped[int | None] = mapped_column(BigInteger)
+    placement: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))  # its constraints, as JSON
+    # Of the document as well: what lists of jobs are searched, sorted and grouped by.
+    owner: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    name_prefix: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    search_text: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))  # in lower case
+    last_outcome: Mapped[str] = mapped_column(String(20), default="fresh", server_default=text("'fresh'"))
     success_count: Mapped[int] = mapped_column(BigInteger, default=0)
     error_count: Mapped[int] = mapped_column(BigInteger, default=0)
     errors_since_last_success: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -173,6 +194,14 @@ class RunRow(Table):
         ),
         Index("ix_runs_state_id", "state", "id"),
         Index("ix_runs_job_id_scheduled_at", "job_id", "scheduled_at"),
+        Index("ix_runs_job_id_started_at", "job_id", "started_at"),
+        Index("ix_runs_finished_at_state", "finished_at", "state"),
+        Index(
+            "ix_runs_root_run_id",
+            "root_run_id",
+            sqlite_where=text("root_run_id IS NOT NULL"),
+            postgresql_where=text("root_run_id IS NOT NULL"),
+        ),
         Index(
             "ix_runs_backfill",
             "backfill_id",
@@ -235,6 +264,7 @@ class AttemptRow(Table):
             sqlite_where=text("state IN ('starting', 'running')"),
             postgresql_where=text("state IN ('starting', 'running')"),
         ),
+        Index("ix_attempts_created_at", "created_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -262,6 +292,9 @@ class AttemptRow(Table):
     recovered: Mapped[bool] = mapped_column(default=False)
     cpu_seconds: Mapped[float | None] = mapped_column(Float)
     max_memory_mb: Mapped[float | None] = mapped_column(Float)
+    elements_processed: Mapped[int | None] = mapped_column(BigInteger)  # as the task of a data job reports
+    reported_status: Mapped[int | None] = mapped_column(Integer)  # how an asynchronous job says that it ended
+    reported_at: Mapped[datetime | None]
 
 
 class CalendarRow(Table):
@@ -335,6 +368,17 @@ class JobLimitRow(Table):
     units: Mapped[int] = mapped_column(BigInteger)
 
 
+class SavedViewRow(Table):
+    """A list of jobs that people keep by name: the query of its address."""
+
+    __tablename__ = "saved_views"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    query: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(200), default="")
+    updated_at: Mapped[datetime]
+
+
 class LeadershipRow(Table):
     """The one row that says whose writes count. ``lease_until`` is the database's clock, seconds since 1970."""
 
@@ -347,6 +391,41 @@ class LeadershipRow(Table):
     address: Mapped[str] = mapped_column(String(300), default="")
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     acquired_at: Mapped[datetime | None]
+
+
+class NodeRow(Table):
+    """A server process, by what it advertises. ``seen_at`` is the database's clock, seconds since 1970."""
+
+    __tablename__ = "nodes"
+
+    address: Mapped[str] = mapped_column(String(300), primary_key=True)
+    identity: Mapped[str] = mapped_column(String(300))  # of the process; the leadership's holder is one of them
+    host: Mapped[str] = mapped_column(String(300))
+    version: Mapped[str] = mapped_column(String(40))
+    pool: Mapped[str] = mapped_column(String(40))
+    election: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[float] = mapped_column(Float)
+    schema_revision: Mapped[str | None] = mapped_column(String(32))  # the newest it knows; NULL: before it was said
+    ensemble: Mapped[str | None] = mapped_column(String(32))  # of ZooKeeper; NULL: before it was said
+
+
+class CompatibilityRow(Table):
+    """One row: the oldest schema revision whose program may work with the schema as it is."""
+
+    __tablename__ = "compatibility"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    works_with: Mapped[str] = mapped_column(String(32))
+
+
+class PoolStateRow(Table):
+    """A text that a pool keeps for all nodes."""
+
+    __tablename__ = "pool_state"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class OutboxRow(Table):
@@ -368,3 +447,14 @@ class OutboxRow(Table):
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+
+
+class OutboxDeliveryRow(Table):
+    """How far a channel has come with a message. Without a row it has not begun."""
+
+    __tablename__ = "outbox_deliveries"
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(40), primary_key=True)
+    recipients_told: Mapped[int] = mapped_column(Integer, default=0)
+    finished: Mapped[bool] = mapped_column(default=False)

@@ -5,19 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template
 
 from chronos_py.services import Application
-from chronos_py.web import (
-    backfills,
-    calendars,
-    forced,
-    form,
-    jobs,
-    limits,
-    overview,
-    revisions,
-    runs,
-    selections,
-    words,
-)
+from chronos_py.web import backfills, calendars, cluster, csrf, limits, notices, themes, viewer, words
+from chronos_py.web.chains import page as chains_page
+from chronos_py.web.form import page as form_page
+from chronos_py.web.jobs import forced, job, revisions, selections
+from chronos_py.web.jobs import page as jobs_page
+from chronos_py.web.runs import page as runs_page
+from chronos_py.web.timeline import page as timeline_page
 
 __all__ = ["blueprint", "error"]
 
@@ -27,8 +21,25 @@ def blueprint(app: Application) -> Blueprint:
     routes = Blueprint("web", __name__)
     for name, function in words.FILTERS.items():
         routes.add_app_template_filter(function, name)
+    for common in (csrf.protect, notices.attach, themes.attach):
+        common(routes)
+    viewer.attach(routes, app)
     routes.app_context_processor(lambda: {"now": app.clock.now(), "pool_name": app.pool.name})
-    for part in (jobs, forced, form, revisions, selections, runs, calendars, backfills, limits, overview):
+    for part in (
+        jobs_page,
+        job,
+        forced,
+        form_page,
+        revisions,
+        selections,
+        runs_page,
+        calendars,
+        backfills,
+        limits,
+        chains_page,
+        timeline_page,
+        cluster,
+    ):
         part.add_routes(routes, app)
     return routes
 

@@ -20,8 +20,7 @@ from chronos_py.model.schedule.calendar import WEEKDAYS
 from chronos_py.services import Application, calendars
 from chronos_py.services.calendars import CalendarView
 from chronos_py.web.answers import html, number, page, person
-from chronos_py.web.fields import explain
-from chronos_py.web.lines import date_line, read_dates, read_lines, read_names
+from chronos_py.web.form.lines import date_line, explain, read_dates, read_lines, read_names
 
 
 @dataclass(frozen=True, slots=True)

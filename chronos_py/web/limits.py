@@ -12,7 +12,7 @@ from chronos_py.errors import Conflict, InvalidDefinition, NotFound
 from chronos_py.model.reader import shown
 from chronos_py.services import Application, limits
 from chronos_py.web.answers import html, page, person
-from chronos_py.web.lines import read_text
+from chronos_py.web.form.lines import read_text
 
 
 def add_routes(routes: Blueprint, app: Application) -> None:

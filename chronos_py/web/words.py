@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from chronos_py.model.job import Counters
 from chronos_py.model.outputs import parent_variables
 from chronos_py.model.retry import LONGEST_DELAY, RetryPolicy
 from chronos_py.model.run import FINAL_RUN_STATES, Outcome, Reason, Run, RunState, Trigger
+from chronos_py.model.schedule import parse_zone
 from chronos_py.model.schedule.calendar import WEEKDAYS
 from chronos_py.services.schedules import describe_definition
+from chronos_py.web.viewer import viewer
 
 # A shape beside the colour, so that the colour is never the only sign.
 SIGNS: Mapping[str, str] = {
@@ -32,8 +37,13 @@ SIGNS: Mapping[str, str] = {
     "paused": "‖",
     "fresh": "○",
     "ready": "✓",
+    "late": "!",
+    "planned": "◷",
 }
+# States whose own name says little to a newcomer.
+NAMES: Mapping[str, str] = {"fresh": "no result yet"}
 _LINKED = re.compile(r"\b(?P<kind>run|backfill) #(?P<number>\d+)")
+_TIME = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\b", re.ASCII)
 # How a try ended, where neither its state nor its exit code says it.
 REASONS: Mapping[Reason, str] = {
     Reason.MEMORY: "out of memory",
@@ -48,16 +58,16 @@ def badge(state: str) -> Markup:
     """A state as a coloured word with its sign."""
     name = str(state)
     return Markup('<span class="badge state-{}"><span aria-hidden="true">{}</span> {}</span>').format(
-        name, SIGNS.get(name, ""), name.replace("_", " ")
+        name, SIGNS.get(name, ""), NAMES.get(name, name.replace("_", " "))
     )
 
 
 def moment(value: datetime | None) -> Markup:
-    """A time in UTC; a module turns it into the viewer's zone."""
+    """A time on the viewer's clock; where that is not known yet in UTC, until a module writes it anew."""
     if value is None:
         return Markup("–")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.isoformat(), value.isoformat(" ", "seconds"), f"{in_zone(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        value.isoformat(), value.isoformat(" ", "seconds"), viewer().clock(value)
     )
 
 
@@ -84,14 +94,26 @@ def zoned(value: datetime | None) -> Markup:
     )
 
 
-def relative(value: datetime | None, now: datetime) -> Markup:
-    """How far a time is from ``now``, with the exact one on hover."""
+def relative(value: datetime | None, now: datetime, zone: str = "") -> Markup:
+    """How far a time is from ``now``; on hover the exact one, and that on the clock of ``zone``, if it is named."""
     if value is None:
         return Markup("–")
-    words = f"in {span(value - now)}" if value > now else f"{span(now - value)} ago"
-    return Markup('<time datetime="{}" data-relative title="{}">{}</time>').format(
-        value.isoformat(), value.isoformat(" ", "seconds"), words
+    words = f"in {distance(value - now)}" if value > now else f"{distance(now - value)} ago"
+    title, own = value.isoformat(" ", "seconds"), Markup("")
+    if zone:
+        own = Markup(' data-job-zone="{}"').format(zone)
+        title += f"\n{in_zone(value, parse_zone(zone)):%Y-%m-%d %H:%M:%S} ({zone})"
+    return Markup('<time datetime="{}" data-relative{} title="{}">{}</time>').format(
+        value.isoformat(), own, title, words
     )
+
+
+def distance(value: timedelta) -> str:
+    """How far away something is: in two units from an hour on, in minutes below, in seconds below a minute."""
+    seconds = max(0, int(value.total_seconds()))
+    if seconds < 3600:
+        return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
+    return span(timedelta(seconds=seconds - seconds % 60))
 
 
 def span(value: timedelta | None) -> str:
@@ -109,6 +131,56 @@ def span(value: timedelta | None) -> str:
         if amount:
             parts.append(f"{amount} {unit}")
     return " ".join(parts[:2])
+
+
+HEIGHTS = 8
+
+
+def bars(last_runs: Sequence[Any], now: datetime) -> list[tuple[Any, int]]:
+    """Runs, the oldest first, each with the height of its bar from 1 to HEIGHTS: how long it took, among them."""
+    seconds = [_seconds(run, now) for run in reversed(last_runs)]
+    known = [value for value in seconds if value is not None]
+    longest = math.log1p(max(known, default=0.0))
+
+    def height(value: float | None) -> int:
+        if value is None:
+            return 3
+        return 2 + round(math.log1p(value) / longest * (HEIGHTS - 2)) if longest > 0.1 else HEIGHTS - 2
+
+    return [(run, height(value)) for run, value in zip(reversed(last_runs), seconds, strict=True)]
+
+
+def _seconds(run: Any, now: datetime) -> float | None:
+    if run.started_at is None:
+        return None
+    length: timedelta = (run.finished_at or now) - run.started_at
+    return max(0.0, length.total_seconds())
+
+
+def strip_words(last_runs: Sequence[Any]) -> str:
+    """The last runs in words, for who cannot see the bars: "Last 20 runs: 18 succeeded, 2 failed; newest failed"."""
+    if not last_runs:
+        return "No runs yet"
+    counts = Counter(str(run.state) for run in last_runs)
+    words = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.most_common())
+    what = "Last run" if len(last_runs) == 1 else f"Last {len(last_runs)} runs"
+    return f"{what}: {words}" + (f"; newest {last_runs[0].state}".replace("_", " ") if len(counts) > 1 else "")
+
+
+def share_of_success(counters: Counters) -> Markup:
+    """How many of a job's runs succeeded, in per cent; on hover the numbers."""
+    ended = counters.success_count + counters.error_count
+    if not ended:
+        return Markup('<span class="soft">–</span>')
+    share = counters.success_count / ended
+    words = (
+        "100 %"
+        if share == 1
+        else f"{min(99.9, share * 100):.1f} %"
+        if share > 0.99
+        else f"{share:.0%}".replace("%", " %")
+    )
+    return Markup('<span title="{:,} of {:,} runs succeeded">{}</span>').format(counters.success_count, ended, words)
 
 
 def duration(run: Any, now: datetime) -> str:
@@ -159,9 +231,16 @@ def note(run: Run) -> Markup:
 
 
 def linked(text: str) -> Markup:
-    """A sentence with links to the runs and backfills that it names."""
+    """A sentence with links to the runs and backfills that it names, its times on the viewer's clock."""
     pattern = r'\g<kind> <a href="/\g<kind>s/\g<number>">#\g<number></a>'
-    return Markup(_LINKED.sub(pattern, str(escape(text))))
+    return Markup(_TIME.sub(_told, _LINKED.sub(pattern, str(escape(text)))))
+
+
+def _told(found: re.Match[str]) -> str:
+    try:
+        return str(moment(datetime.strptime(found[0], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)))
+    except ValueError:  # such as a 30th of February
+        return found[0]
 
 
 def overruled(run: Run) -> str:
@@ -235,6 +314,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
     "relative": relative,
     "span": span,
+    "bars": bars,
+    "strip_words": strip_words,
+    "share_of_success": share_of_success,
     "duration": duration,
     "zoned": zoned,
     "in_zone": in_zone,

@@ -13,6 +13,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.patience import wait_for_scripts, wait_long
 from tests.cluster.server import ServerProcess
 
 FLAGS = (
@@ -34,7 +35,9 @@ def chromium() -> Iterator[Browser]:
             pytest.skip("no Chromium")
         pytest.fail("no Chromium; run script/packages browser", pytrace=False)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        # Days begin when the tests say, wherever the machine stands.
+        environment: dict[str, str | float | bool] = {**os.environ, "TZ": "UTC"}
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS), env=environment)
         yield browser
         browser.close()
 
@@ -47,6 +50,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     server.terminate()
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for_scripts(monkeypatch)
+    wait_long(monkeypatch)
+
+
 @pytest.fixture
 def visit(chromium: Browser, server: ServerProcess) -> Iterator[Page]:
     """A page of the server; a mistake in the console fails the test."""
@@ -55,14 +64,14 @@ def visit(chromium: Browser, server: ServerProcess) -> Iterator[Page]:
     mistakes: list[str] = []
     page.on("pageerror", lambda error: mistakes.append(str(error)))
     page.on("console", lambda line: mistakes.append(line.text) if "Content Security Policy" in line.text else None)
-    page.set_default_timeout(15_000)
+    page.on("requestfailed", lambda request: print("not loaded:", request.url, request.failure))
     yield page
     context.close()
     assert mistakes == []
 
 
 def define_calendar(server: ServerProcess, name: str, **document: Any) -> None:
-    answer = requests.put(f"{server.url}/api/calendars/{name}", json=document, timeout=10)
+    answer = requests.put(f"{server.url}/api/calendars/{name}", json=document, timeout=60)
     assert answer.status_code in (200, 201), answer.text
 
 
@@ -70,7 +79,7 @@ def backfill(server: ServerProcess, job: str) -> int:
     """The number of a backfill of the job's last hours, all of them again."""
     now = datetime.now(UTC)
     body = {"from": (now - timedelta(hours=3)).isoformat(), "to": now.isoformat(), "parallel": 4, "force": True}
-    answer = requests.post(f"{server.url}/api/jobs/{job}/backfills", json=body, timeout=10)
+    answer = requests.post(f"{server.url}/api/jobs/{job}/backfills", json=body, timeout=60)
     assert answer.status_code in (201, 202), answer.text
     backfill_id: int = answer.json()["id"]
     return backfill_id
@@ -79,7 +88,7 @@ def backfill(server: ServerProcess, job: str) -> int:
 def define_failed_chain(server: ServerProcess) -> int:
     """A job with limits and a policy of its own, and one after it; the number of its failed run."""
     answer = requests.put(
-        f"{server.url}/api/limits/warehouse-db", json={"units": 3, "description": "At night"}, timeout=10
+        f"{server.url}/api/limits/warehouse-db", json={"units": 3, "description": "At night"}, timeout=60
     )
     assert answer.status_code in (200, 201), answer.text
     server.define(

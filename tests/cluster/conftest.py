@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.cluster.server import ServerProcess
+from tests.cluster.zookeeper import Ensemble
 from tests.databases import postgres_database
 from tests.pools.docker_fixtures import docker_engine_url  # noqa: F401  (pytest finds fixtures by name, here)
+from tests.pools.mesos_fixtures import (  # noqa: F401
+    mesos,
+    mesos_address,
+    mesos_double,
+    patience_with_masters,
+    real_master,
+)
 
 Options = tuple[str, ...]
 
@@ -31,13 +40,31 @@ def postgres_database_url(postgres_engine: Engine) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="package")
+def shared_ensemble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
+    """A ZooKeeper ensemble of three; tests keep apart by their paths."""
+    ensemble = Ensemble(tmp_path_factory.mktemp("ensemble"), 3)
+    try:
+        ensemble.start()
+        yield ensemble
+    finally:
+        ensemble.stop()
+
+
+@pytest.fixture
+def ensemble(shared_ensemble: Ensemble) -> Iterator[Ensemble]:
+    """The shared one, all of whose servers serve again after the test."""
+    yield shared_ensemble
+    shared_ensemble.heal()
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start servers over one folder, with a short lease; they are ended after the test."""
     started: list[ServerProcess] = []
 
-    def start(*options: str) -> ServerProcess:
-        server = ServerProcess(tmp_path, "--lease-seconds", "2", *options)
+    def start(*options: str, **more: Any) -> ServerProcess:
+        server = ServerProcess(tmp_path, "--lease-seconds", "2", *options, **more)
         started.append(server)
         return server.start()
 

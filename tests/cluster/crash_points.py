@@ -1,8 +1,9 @@
-"""``chronos server`` that kills itself with SIGKILL just before or just after its n-th commit.
+"""``chronos server`` that sends itself SIGKILL, or another signal, just before or just after its n-th commit.
 
-Run as ``python -m tests.cluster.crash_points POINT ARMED server OPTION...``. Points count from 1: odd ones lie before
-a commit, even ones after it. Only commits that change rows are counted, not those that prolong the lease (how many
-depends on time), and only while the file ARMED is there. How many points were passed is written into it.
+Run as ``python -m tests.cluster.crash_points SIGNAL POINT ARMED server OPTION...``. Points count from 1: odd ones lie
+before a commit, even ones after it. Only commits that change rows are counted, not those that prolong the lease or
+say that the node is there (how many depends on time), and only while the file ARMED is there. How many points were
+passed is written into it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from sqlalchemy import Connection, Engine, event
 from chronos_py.cli import main
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
-_LEASE = "UPDATE leadership"
+_BY_TIME = ("UPDATE leadership", "INSERT INTO nodes", "DELETE FROM nodes")
 _HAS_CHANGED = "has changed rows"
 
 
 class CrashPoint:
     """Listens to every engine of the process."""
 
-    def __init__(self, point: int, armed: Path) -> None:
+    def __init__(self, number: signal.Signals, point: int, armed: Path) -> None:
+        self._number = number
         self._point = point
         self._armed = armed
         self._passed = 0
@@ -42,7 +44,7 @@ class CrashPoint:
 
     @staticmethod
     def _on_statement(connection: Connection, cursor: Any, statement: str, *rest: object) -> None:
-        if statement.startswith(_CHANGES) and not statement.startswith(_LEASE):
+        if statement.startswith(_CHANGES) and not statement.startswith(_BY_TIME):
             connection.info[_HAS_CHANGED] = True
 
     def _before_commit(self, connection: Connection) -> None:
@@ -56,15 +58,18 @@ class CrashPoint:
 
     def _pass(self) -> None:
         with self._lock:
-            if not self._armed.exists():
+            try:
+                armed = self._armed.open("r+")  # which does not make it again when it is taken away in this moment
+            except FileNotFoundError:
                 return
             self._passed += 1
-            self._armed.write_text(str(self._passed))
+            with armed:
+                armed.write(str(self._passed))
             if self._passed == self._point:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)
 
 
 if __name__ == "__main__":
-    CrashPoint(int(sys.argv[1]), Path(sys.argv[2]))
-    del sys.argv[1:3]
+    CrashPoint(signal.Signals[sys.argv[1]], int(sys.argv[2]), Path(sys.argv[3]))
+    del sys.argv[1:4]
     main()

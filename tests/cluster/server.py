@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,46 +19,73 @@ import requests
 Value = TypeVar("Value")
 
 CHRONOS = Path(sys.executable).with_name("chronos")
+ANSWER_SECONDS = 60  # for a machine that is busy
 FINAL = {"succeeded", "failed", "killed", "lost", "skipped"}
 
 
+# Below those that the kernel gives to whoever asks for any, and that script/postgres takes.
+PORTS = range(10_100, 15_000)
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody has, and that nobody gets before it is used, or while a server is away."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        if port in _GIVEN:
+            continue
+        _GIVEN.add(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):  # somebody has it
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_for(what: str, look: Callable[[], Value | None], seconds: float = 30.0) -> Value:
-    """What ``look`` finds as soon as it finds something; fails after ``seconds``."""
+def wait_for(what: str, look: Callable[[], Value | None], seconds: float = 60.0) -> Value:
+    """What ``look`` finds as soon as it finds something; fails after ``seconds``, and a last look after those."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
+        is_last = time.monotonic() > deadline
         found = look()
         if found:
             return found
+        assert not is_last, f"waited {seconds:g} s in vain for {what}"
         time.sleep(0.02)  # between two looks at another process; the deadline decides
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
 class ServerProcess:
     """``chronos server`` over a folder; may be killed and started again."""
 
-    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        port: int | None = None,
+        tree: Path | None = None,
+        host: str = "127.0.0.1",
+        enter: Sequence[str] = (),
+    ) -> None:
+        """``tree`` is a folder with the package of another version, ``enter`` a command that runs it elsewhere."""
         self.folder = folder
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._listen = f"{host}:{self.port}"
+        self._enter = enter
+        self.url = f"http://{self._listen}"
         self.log = folder / f"server-{self.port}.log"
         self._options = options
+        self._environment = {key: value for key, value in os.environ.items() if not key.startswith("CHRONOS_")}
+        if tree is not None:
+            self._environment["PYTHONPATH"] = str(tree)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> ServerProcess:
+        command: list[str | Path] = [CHRONOS, "server", "--listen", self._listen, "--data-dir", self.folder]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [CHRONOS, "server", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.folder, *self._options],
+                [*self._enter, *command, *self._options],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={key: value for key, value in os.environ.items() if not key.startswith("CHRONOS_")},
+                env=self._environment,
             )
         wait_for(f"{self.url} to be ready\n{self.log.read_text()}", self._is_ready)
         return self
@@ -65,7 +94,7 @@ class ServerProcess:
         assert self._process is not None
         assert self._process.poll() is None, f"the server ended:\n{self.log.read_text()}"
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/readyz", timeout=ANSWER_SECONDS).status_code == 200
         except requests.ConnectionError:
             return False
 
@@ -96,31 +125,48 @@ class ServerProcess:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-        return self._process.wait(timeout=30)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it has ended by itself; the exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout=ANSWER_SECONDS)
 
     def get(self, path: str, **query: Any) -> Any:
-        answer = requests.get(self.url + path, params=query, timeout=10)
+        answer = requests.get(self.url + path, params=query, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         return answer.json()
 
     def define(self, **document: Any) -> None:
-        answer = requests.put(f"{self.url}/api/jobs/{document['name']}", json=document, timeout=10)
+        answer = requests.put(f"{self.url}/api/jobs/{document['name']}", json=document, timeout=ANSWER_SECONDS)
         assert answer.status_code in (200, 201), answer.text
 
+    def patch(self, job: str, **changes: Any) -> None:
+        answer = requests.patch(f"{self.url}/api/jobs/{job}", json=changes, timeout=ANSWER_SECONDS)
+        assert answer.status_code == 200, answer.text
+
+    def problems(self) -> str:
+        """What /readyz says."""
+        return requests.get(f"{self.url}/readyz", timeout=ANSWER_SECONDS).text
+
     def run(self, job: str, **overrides: Any) -> int:
-        answer = requests.post(f"{self.url}/api/jobs/{job}/runs", json=overrides, timeout=10)
+        answer = requests.post(f"{self.url}/api/jobs/{job}/runs", json=overrides, timeout=ANSWER_SECONDS)
         assert answer.status_code == 202, answer.text
         run_id: int = answer.json()["id"]
         return run_id
 
     def kill_run(self, run_id: int) -> None:
-        answer = requests.post(f"{self.url}/api/runs/{run_id}/kill", timeout=10)
+        answer = requests.post(f"{self.url}/api/runs/{run_id}/kill", timeout=ANSWER_SECONDS)
         assert answer.status_code == 202, answer.text
 
     def runs(self, job: str) -> list[dict[str, Any]]:
-        """Oldest first."""
-        found: list[dict[str, Any]] = self.get(f"/api/jobs/{job}/runs", limit=200)["runs"]
-        return list(reversed(found))
+        """All of them, oldest first."""
+        page = self.get(f"/api/jobs/{job}/runs", limit=500)
+        found: list[dict[str, Any]] = page["runs"]
+        while page["next"]:
+            page = self.get(f"/api/jobs/{job}/runs", limit=500, cursor=page["next"])
+            found += page["runs"]
+        return found[::-1]
 
     def wait_for_end(self, run_id: int, seconds: float = 60.0) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
@@ -130,4 +176,5 @@ class ServerProcess:
         return wait_for(f"run {run_id} to end", ended, seconds)
 
     def output(self, run_id: int, stream: str = "stdout") -> str:
-        return requests.get(f"{self.url}/api/runs/{run_id}/logs", params={"stream": stream}, timeout=10).text
+        url = f"{self.url}/api/runs/{run_id}/logs"
+        return requests.get(url, params={"stream": stream}, timeout=ANSWER_SECONDS).text

@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from tests.cluster.conftest import ON_POSTGRES, ON_SQLITE
-from tests.cluster.server import FINAL, ServerProcess, wait_for
+from tests.cluster.server import ANSWER_SECONDS, FINAL, ServerProcess, wait_for
 
 ROOT = Path(__file__).parents[2]
 CHAIN = {
@@ -31,7 +31,6 @@ CHAIN = {
 }
 POINTS = 30  # about as many as the chain has
 CHOSEN = os.environ.get("CHRONOS_TEST_CRASH_POINTS", "")
-SECONDS = 40
 
 
 class CrashingServer(ServerProcess):
@@ -41,8 +40,9 @@ class CrashingServer(ServerProcess):
         super().__init__(folder, "--lease-seconds", "2", "--pool", "process", *options)
         self.armed = folder / "armed"
 
-    def start_to_die_at(self, point: int) -> None:
-        command = [sys.executable, "-m", "tests.cluster.crash_points", str(point), str(self.armed), "server"]
+    def start_to_die_at(self, point: int, how: str = "SIGKILL") -> None:
+        crash = ("tests.cluster.crash_points", how, str(point), str(self.armed))
+        command = [sys.executable, "-m", *crash, "server"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.folder), *self._options],
@@ -59,7 +59,7 @@ class CrashingServer(ServerProcess):
 
     def is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/readyz", timeout=ANSWER_SECONDS).status_code == 200
         except requests.RequestException:
             return False
 
@@ -94,13 +94,11 @@ class Rounds:
             self._ask_for_run()
             wait_for("a crash, or the end of the chain", lambda: server.is_dead() or self._is_over())
             if not server.is_dead():
-                self._let_end(points)
+                server.kill_9()  # or it might die at that point while it is looked at
+                self._start_and_let_end(points)
                 return False
             self.crashes += 1
-        server.armed.unlink()
-        server.start()
-        self._ask_for_run()
-        self._let_end(points)
+        self._start_and_let_end(points)
         return True
 
     def _ask_for_run(self) -> None:
@@ -111,9 +109,11 @@ class Rounds:
         except requests.RequestException:
             wait_for("the crash", self.server.is_dead)
 
-    def _let_end(self, points: Sequence[int]) -> None:
-        wait_for(f"the chain to end after crashes at {points}", self._is_over, SECONDS)
-        self.server.armed.unlink(missing_ok=True)
+    def _start_and_let_end(self, points: Sequence[int]) -> None:
+        self.server.armed.unlink()
+        self.server.start()
+        self._ask_for_run()
+        wait_for(f"the chain to end after crashes at {points}", self._is_over)
         self.roots.append(self.server.runs("extract")[-1]["id"])
         self.check(points)
         self.server.kill_9()
@@ -164,7 +164,7 @@ def chosen_points() -> Iterator[Sequence[int]]:
         yield [first] if number % 2 else [first, chance.randint(1, 8)]
 
 
-@pytest.mark.timeout(7200 if CHOSEN else 240)
+@pytest.mark.timeout(7200 if CHOSEN else 900)
 def test_no_run_is_doubled_or_lost_wherever_the_server_dies(rounds: Rounds) -> None:
     tried = 0
     for points in chosen_points():

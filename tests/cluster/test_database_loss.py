@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.cluster.server import ServerProcess, wait_for
+from tests.cluster.server import ANSWER_SECONDS, ServerProcess, wait_for
 from tests.databases import private_postgres
 
 pytestmark = pytest.mark.postgres
 
 
 def readiness(server: ServerProcess) -> requests.Response:
-    return requests.get(f"{server.url}/readyz", timeout=15)
+    return requests.get(f"{server.url}/readyz", timeout=ANSWER_SECONDS)
 
 
 def test_a_lost_database(start_server: Callable[..., ServerProcess]) -> None:
@@ -24,11 +24,10 @@ def test_a_lost_database(start_server: Callable[..., ServerProcess]) -> None:
         server.define(name="tick", command="true", schedule="R//PT1S")
         wait_for("a first run", lambda: [run for run in server.runs("tick") if run["state"] == "succeeded"])
         postgres.crash()
-        wait_for("the node to be unready", lambda: readiness(server).status_code == 503)
-        problems = readiness(server).json()["problems"]
-        assert any("database" in problem for problem in problems), problems
-        assert requests.get(f"{server.url}/api/jobs", timeout=15).status_code == 503
-        assert requests.get(f"{server.url}/healthz", timeout=15).status_code == 200
+        wait_for("the node to say so", lambda: "database" in readiness(server).text)
+        assert readiness(server).status_code == 503
+        assert requests.get(f"{server.url}/api/jobs", timeout=ANSWER_SECONDS).status_code == 503
+        assert requests.get(f"{server.url}/healthz", timeout=ANSWER_SECONDS).status_code == 200
         before = postgres.url
         assert postgres.start() == before
         wait_for("the node to be ready", lambda: readiness(server).status_code == 200)

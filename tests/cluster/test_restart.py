@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -54,6 +57,7 @@ def test_running_tasks_are_adopted_not_restarted(any_server: ServerProcess) -> N
     )
     run_id = server.run("long")
     wait_for("the task to begin", lambda: lines(shared / "witness"))
+    wait_for("it to be seen", lambda: server.get(f"/api/runs/{run_id}")["state"] == "running")
     assert server.terminate() == 0
     server.start()
     assert server.get(f"/api/runs/{run_id}")["state"] == "running"
@@ -65,16 +69,27 @@ def test_running_tasks_are_adopted_not_restarted(any_server: ServerProcess) -> N
 
 
 def test_a_task_that_ends_while_no_server_runs_keeps_its_result(any_server: ServerProcess) -> None:
-    server, ended = any_server, any_server.shared_dir / "ended"
-    server.define(name="short", command="sleep 0.5; echo out; touch $CHRONOS_SHARED_DIR/ended; exit 3", retries=0)
+    server, go, ended = any_server, any_server.shared_dir / "go", any_server.shared_dir / "ended"
+    wait = "cd $CHRONOS_SHARED_DIR; while [ ! -e go ]; do sleep 0.05; done"
+    server.define(name="short", command=f"{wait}; echo out; touch ended; exit 3", retries=0)
     run_id = server.run("short")
     wait_for("the task to run", lambda: server.get(f"/api/runs/{run_id}")["state"] == "running")
     server.kill_9()
+    go.touch()
     wait_for("the task to end", ended.exists)
     server.start()
     run = server.wait_for_end(run_id)
     assert (run["state"], run["attempts"][0]["exitCode"]) == ("failed", 3)
     assert server.output(run_id) == "out\n"
+
+
+def test_sigterm_may_come_to_any_thread(server: ServerProcess) -> None:
+    """The kernel chooses which of the process's threads takes it; what waits for it sleeps in the first."""
+    threads = [int(each.name) for each in Path(f"/proc/{server.pid}/task").iterdir()]
+    another = next(thread for thread in threads if thread != server.pid)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.tgkill(server.pid, another, signal.SIGTERM) == 0, os.strerror(ctypes.get_errno())
+    assert server.wait() == 0
 
 
 def test_sigterm_hands_over_at_once(server: ServerProcess) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cluster.leading import let_lead, wait_until_over
+from tests.cluster.occurrences import TICK, each_occurrence_ran_once
 from tests.cluster.server import ServerProcess, wait_for
 from tests.cluster.test_restart import lines
 
@@ -24,28 +26,21 @@ def pair(
     return leader, start_server(*options)
 
 
-def test_a_paused_leader_launches_nothing_when_it_wakes(pair: tuple[ServerProcess, ServerProcess]) -> None:
+def test_a_leader_stopped_for_three_leases(pair: tuple[ServerProcess, ServerProcess]) -> None:
     first, second = pair
     witness = first.shared_dir / "witness"
-    first.define(
-        name="tick",
-        command="echo $CHRONOS_SCHEDULED_TIME >> $CHRONOS_SHARED_DIR/witness",
-        schedule="R//PT1S",
-        overlap="allow",
-    )
+    first.define(**TICK)
     wait_for("the first launches", lambda: lines(witness))
+    term = let_lead(first, second)
     first.signal(signal.SIGSTOP)
     second.wait_until_it_leads()
     launched = len(lines(witness))
-    wait_for("launches of the second leader", lambda: len(lines(witness)) > launched + 2)
+    wait_for("three leases of two seconds to pass", lambda: len(lines(witness)) > launched + 6)
     first.signal(signal.SIGCONT)
-    wait_for("the first to know", lambda: not first.get("/api/leader")["isLeader"])
-    seen = len(lines(witness))
-    wait_for("more launches", lambda: len(lines(witness)) > seen + 2)
-    times = lines(witness)
-    assert len(times) == len(set(times)), "an occurrence ran twice"
-    occurrences = [run["scheduledTime"] for run in second.runs("tick")]
-    assert len(occurrences) == len(set(occurrences))
+    wait_until_over(first, term)
+    each_occurrence_ran_once(second)
+    last = [run for run in second.runs("tick") if run["attemptCount"]][-1]
+    assert second.get(f"/api/runs/{last['id']}")["attempts"][0]["epoch"] > term
 
 
 def test_what_one_server_is_told_the_other_does(pair: tuple[ServerProcess, ServerProcess]) -> None:
@@ -54,4 +49,9 @@ def test_what_one_server_is_told_the_other_does(pair: tuple[ServerProcess, Serve
     run = leader.wait_for_end(follower.run("job"))
     assert run["state"] == "succeeded"
     assert follower.output(run["id"]) == "hello\n"
-    assert follower.get("/api/leader")["leader"] == leader.url.removeprefix("http://")
+
+    def names_the_leader() -> bool:
+        leading = [node.url.removeprefix("http://") for node in pair if node.get("/api/leader")["isLeader"]]
+        return leading == [follower.get("/api/leader")["leader"]]
+
+    wait_for("the follower to name the leader", names_the_leader)

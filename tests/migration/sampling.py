@@ -34,7 +34,7 @@ def _made_up(column: Column[Any]) -> Any:
         return 1
     if isinstance(kind, DateTime):
         return datetime(2026, 6, 1, 9, 30)
-    return f"{column.name}"
+    return column.name[: getattr(kind, "length", None)]
 
 
 def _tables(connection: Connection) -> list[Table]:
@@ -44,8 +44,10 @@ def _tables(connection: Connection) -> list[Table]:
 
 
 def fill(connection: Connection) -> None:
-    """Insert one row into every table, the referred ones first; every id is 1."""
+    """Insert one row into every table that has none, the referred ones first; every id is 1."""
     for table in _tables(connection):
+        if connection.execute(select(table)).first() is not None:
+            continue
         connection.execute(insert(table).values({column.name: _made_up(column) for column in table.columns}))
 
 

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from chronos_py.pools import Pool, PoolOptions, TaskState
-from chronos_py.pools.process import ProcessPool
+from chronos_py.pools.docker import engine
+from chronos_py.pools.process.pool import ProcessPool
 
 from .docker_fixtures import *  # noqa: F403  (pytest finds fixtures by name, here)
+from .mesos_fixtures import *  # noqa: F403
+from .mesos_fixtures import OTHERWISE, end_framework
 from .waiting import eventually
 
 PoolFactory = Callable[[Path], Pool]
@@ -26,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "docker: needs a real Docker Engine")
     config.addinivalue_line("markers", "postgres: needs a real PostgreSQL server")
     config.addinivalue_line("markers", "browser: needs a real browser")
+
+
+@pytest.fixture(autouse=True)
+def patience_with_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine an engine may take longer for its answer than a leader waits before it looks elsewhere."""
+    monkeypatch.setattr(engine, "CONNECT_SECONDS", 60)
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +52,19 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=[
+        "process",
+        "mesos",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("swarm", marks=pytest.mark.docker),
+    ]
+)
 def pool_factory(request: pytest.FixtureRequest) -> PoolFactory:
+    if request.param == "mesos":
+        for each in (request.node.originalname, request.node.name.replace("[mesos-", "[")):
+            if each in OTHERWISE:
+                pytest.skip(OTHERWISE[each])
     factory: PoolFactory = request.getfixturevalue(f"{request.param}_pool_factory")
     return factory
 
@@ -62,12 +82,13 @@ def pool_again(pool_factory: PoolFactory, data_dir: Path) -> Iterator[Callable[[
     end_everything(make())
     for pool in made:
         pool.close()
+    end_framework(made[-1])
 
 
 def end_everything(pool: Pool) -> None:
     for status in pool.list():
         pool.kill(status.handle, 0)
-    eventually(lambda: all(status.state is not TaskState.RUNNING for status in pool.list()))
+    eventually(lambda: all(status.is_final or status.state is TaskState.CREATED for status in pool.list()))
     for status in pool.list():
         pool.forget(status.handle)
 

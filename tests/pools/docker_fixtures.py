@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 
 from chronos_py.model.task import Task
 from chronos_py.pools import PoolOptions, TaskStatus
-from chronos_py.pools.docker import DockerPool
+from chronos_py.pools.docker.pool import DockerPool
 
 from .waiting import final
 
@@ -46,6 +46,16 @@ def private_engine() -> Iterator[tuple[str, Path]]:
             subprocess.run([ENGINE, "stop", folder], check=True, timeout=60)
 
 
+def options_on(urls: Iterable[str], data_dir: Path) -> PoolOptions:
+    """Of a pool on engines. Those of one folder see the same tasks, those of another folder don't."""
+    return PoolOptions(
+        cluster=uuid.uuid5(uuid.NAMESPACE_URL, str(data_dir)).hex[:12],
+        data_dir=data_dir,
+        shared_dir=data_dir / "shared",
+        docker_url=",".join(urls),
+    )
+
+
 @pytest.fixture(scope="session")
 def docker_engine_url() -> Iterator[str]:
     """The engine that all tests of a run share: the one that script/test started, or one of their own."""
@@ -67,19 +77,8 @@ def docker_client(docker_engine_url: str) -> Iterator[docker.APIClient]:
 
 @pytest.fixture(scope="session")
 def docker_pool_factory(docker_engine_url: str) -> Callable[[Path], DockerPool]:
-    """Pools on the shared engine. Those of one folder see the same tasks, those of another folder don't."""
-
-    def make(data_dir: Path) -> DockerPool:
-        return DockerPool.from_options(
-            PoolOptions(
-                cluster=uuid.uuid5(uuid.NAMESPACE_URL, str(data_dir)).hex[:12],
-                data_dir=data_dir,
-                shared_dir=data_dir / "shared",
-                docker_url=docker_engine_url,
-            )
-        )
-
-    return make
+    """Pools on the shared engine."""
+    return lambda data_dir: DockerPool.from_options(options_on([docker_engine_url], data_dir))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from chronos_py.model.task import Container, Limits, Parameter, Task, Volume
 from chronos_py.pools import TaskState
-from chronos_py.pools.docker import DockerPool
+from chronos_py.pools.docker.pool import DockerPool
 
 from .docker_fixtures import allow, run
 from .waiting import eventually, final, has_written, present, status_of
@@ -85,7 +85,7 @@ def test_forget_removes_the_anonymous_volume(
 
 
 def test_forget_leaves_a_running_task_alone(docker_pool: DockerPool, task_name: str) -> None:
-    handle = docker_pool.submit(Task(name=task_name, command="sleep 60"), allow)
+    handle = docker_pool.submit(Task(name=task_name, command="sleep 1000"), allow)
     docker_pool.forget(handle)
     assert present(docker_pool, task_name).state is TaskState.RUNNING
 
@@ -124,7 +124,7 @@ def test_tasks_on_the_bridge_reach_each_other(
     )
     eventually(lambda: present(docker_pool, f"{task_name}-server").state is TaskState.RUNNING)
     address = docker_client.inspect_container(server)["NetworkSettings"]["IPAddress"]
-    line = f"until nc -w 5 {address} 8000 2>/dev/null </dev/null; do sleep 0.05; done"
+    line = f"until nc -w 60 {address} 8000 2>/dev/null </dev/null; do sleep 0.05; done"
     assert run(docker_pool, Task(name=task_name, command=line, container=bridge))[1] == "served\n"
 
 
@@ -179,10 +179,10 @@ def test_names_the_signal(docker_pool: DockerPool, task_name: str) -> None:
 
 
 def test_a_shell_line_without_a_trap_dies_of_the_polite_signal(docker_pool: DockerPool, task_name: str) -> None:
-    handle = docker_pool.submit(Task(name=task_name, command="echo up; sleep 60; true"), allow)
+    handle = docker_pool.submit(Task(name=task_name, command="echo up; sleep 1000; true"), allow)
     has_written(docker_pool, handle, b"up\n")
-    docker_pool.kill(handle, 30)
-    status = final(docker_pool, task_name, 10)
+    docker_pool.kill(handle, 300)
+    status = final(docker_pool, task_name)
     assert (status.exit_code, status.cause) == (143, "signal")
 
 
@@ -222,7 +222,7 @@ def test_capacity_counts_what_running_tasks_reserve(docker_pool: DockerPool, tas
     assert before.cpus_total is not None
     assert before.memory_total_mb is not None
     limits = Limits(cpus=0.25, memory_mb=100)
-    handle = docker_pool.submit(Task(name=task_name, command="sleep 60", limits=limits), allow)
+    handle = docker_pool.submit(Task(name=task_name, command="sleep 1000", limits=limits), allow)
     during = docker_pool.capacity()
     assert during.cpus_free == before.cpus_total - 0.25
     assert during.memory_free_mb == before.memory_total_mb - 100

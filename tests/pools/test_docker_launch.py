@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docker
@@ -15,8 +16,9 @@ import pytest
 
 from chronos_py.model.task import Container, Limits, Task
 from chronos_py.pools import LaunchLost, LaunchRefused, Permit, PoolUnavailable, TaskState
-from chronos_py.pools.docker import DockerPool
-from chronos_py.pools.docker_status import broke_in_the_start
+from chronos_py.pools.docker import engine
+from chronos_py.pools.docker.pool import DockerPool
+from chronos_py.pools.docker.status import broke_in_the_start
 
 from .docker_fixtures import allow, run
 from .waiting import final, present, status_of
@@ -64,6 +66,35 @@ def test_an_image_that_cannot_be_pulled_is_refused_in_the_engines_words(
     assert message.startswith('The image "127.0.0.1:9/team/tool:3" cannot be pulled: ')
     assert "connection refused" in message
     assert "\n" not in message
+    assert docker_pool.list() == []
+
+
+class SilentRegistry(BaseHTTPRequestHandler):
+    """One that says who it is, and nothing else until the test is over."""
+
+    over = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path != "/v2/":
+            self.over.wait(60)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815
+
+
+def test_a_registry_that_goes_silent_does_not_hold_up_a_launch_for_ever(
+    docker_pool: DockerPool, task_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PULL_SILENCE_SECONDS", 3)
+    with ThreadingHTTPServer(("127.0.0.1", 0), SilentRegistry) as registry:
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        container = Container(image=f"127.0.0.1:{registry.server_port}/team/tool:3")
+        with pytest.raises(LaunchRefused, match="cannot be pulled: its registry has gone silent"):
+            docker_pool.submit(Task(name=task_name, command="true", container=container), allow)
+        SilentRegistry.over.set()
+        registry.shutdown()
     assert docker_pool.list() == []
 
 
@@ -191,7 +222,7 @@ def test_start_against_recovery_runs_once_whoever_wins(
             name = f"{task_name}-{number}"
             pause = PauseBeforeStart()
             old = threads.submit(_outcome, docker_pool.submit, witness(name), pause.permit)
-            assert pause.reached.wait(30)
+            assert pause.reached.wait(60)
             new = threads.submit(_outcome, new_leader.recover, witness(name), allow)
             threading.Event().wait(chance.uniform(0, 0.02))  # a recovery looks and removes within some 15 ms
             pause.over.set()
@@ -213,7 +244,7 @@ class PauseBeforeStart:
     def permit(self) -> None:
         if self._is_created:
             self.reached.set()
-            assert self.over.wait(30)
+            assert self.over.wait(60)
         self._is_created = True
 
 

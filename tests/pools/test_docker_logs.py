@@ -12,8 +12,8 @@ import pytest
 
 from chronos_py.model.task import Container, Parameter, Task
 from chronos_py.pools import Stream
-from chronos_py.pools.docker import DockerPool
-from chronos_py.pools.docker_logs import payloads
+from chronos_py.pools.docker.logs import payloads
+from chronos_py.pools.docker.pool import DockerPool
 
 from .docker_fixtures import allow, run
 from .waiting import eventually, final, has_written, present
@@ -137,7 +137,7 @@ def test_readers_end_with_their_pool(
     docker_pool_factory: Callable[[Path], DockerPool], task_name: str, tmp_path: Path
 ) -> None:
     pool, other = docker_pool_factory(tmp_path), docker_pool_factory(tmp_path)
-    handle = pool.submit(Task(name=task_name, command="echo up; sleep 60"), allow)
+    handle = pool.submit(Task(name=task_name, command="echo up; sleep 1000"), allow)
     has_written(pool, handle, b"up\n")
     pool.logs(handle, "stdout", 3, 10)
     assert _reading_threads()

@@ -10,8 +10,8 @@ import pytest
 
 from chronos_py.model.task import Container, Parameter, Task, Volume
 from chronos_py.pools import LaunchRefused
-from chronos_py.pools.docker import DockerPool
-from chronos_py.pools.docker_request import Surroundings, container_request
+from chronos_py.pools.docker.pool import DockerPool
+from chronos_py.pools.docker.request import Surroundings, container_request
 
 from .docker_fixtures import run
 

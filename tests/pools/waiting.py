@@ -12,7 +12,7 @@ from chronos_py.pools import Pool, TaskStatus
 Something = TypeVar("Something")
 
 
-def eventually(look: Callable[[], Something | None], seconds: float = 30) -> Something:
+def eventually(look: Callable[[], Something | None], seconds: float = 60) -> Something:
     """Look again and again until the answer is true, and return it."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
@@ -35,7 +35,7 @@ def present(pool: Pool, name: str) -> TaskStatus:
     return status
 
 
-def final(pool: Pool, name: str, seconds: float = 30) -> TaskStatus:
+def final(pool: Pool, name: str, seconds: float = 60) -> TaskStatus:
     """The status of a task once it has ended."""
     return eventually(lambda: status if (status := present(pool, name)).is_final else None, seconds)
 

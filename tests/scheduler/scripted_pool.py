@@ -7,15 +7,18 @@ lost, timeouts. Real pools are tested in tests/pools, the whole path with them i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from chronos_py.model.constraints import Attribute
 from chronos_py.model.task import Task
 from chronos_py.pools import (
+    NO_EXECUTORS,
     Capacity,
     LaunchLost,
     LaunchRefused,
     Permit,
+    PoolNode,
     PoolUnavailable,
     Stream,
     TaskState,
@@ -27,7 +30,7 @@ from chronos_py.pools import (
 class ScriptedPool:
     """``refuse`` and ``lose`` map a job's name to the words its launch ends with; ``away`` makes every call fail.
 
-    ``outputs_of`` maps a task's name to what it wrote to its output file.
+    ``outputs_of`` maps a task's name to what it wrote to its output file, ``attributes`` are those of its one node.
     """
 
     name: str = "scripted"
@@ -39,6 +42,7 @@ class ScriptedPool:
     tasks: dict[str, Task] = field(default_factory=dict)
     statuses: dict[str, TaskStatus] = field(default_factory=dict)
     outputs_of: dict[str, bytes] = field(default_factory=dict)
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     kills: list[tuple[str, float]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -46,6 +50,9 @@ class ScriptedPool:
     def _reach(self) -> None:
         if self.away:
             raise PoolUnavailable(self.away)
+
+    def objection(self, task: Task) -> str:
+        return NO_EXECUTORS.format(task.executor, self.name) if task.executor else ""
 
     def submit(self, task: Task, permit: Permit) -> str:
         self._reach()
@@ -92,6 +99,10 @@ class ScriptedPool:
 
     def capacity(self) -> Capacity:
         return Capacity()
+
+    def nodes(self) -> Sequence[PoolNode]:
+        self._reach()
+        return [PoolNode("here", {"hostname": "here", **self.attributes})]
 
     def forget(self, handle: str) -> None:
         self.forgotten.append(handle)

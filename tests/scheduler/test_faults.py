@@ -151,6 +151,33 @@ def test_a_full_archive_delays_the_end_and_says_so(leader: Leader, monkeypatch: 
     assert leader.health.problems() == []
 
 
+def test_a_task_whose_output_breaks_the_reader_holds_up_no_other(
+    leader: Leader, pool: ScriptedPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("odd", "job"):
+        leader.define(name)
+        runs.run_now(leader.application, name)
+    leader.turn()
+    plain = pool.outputs
+
+    def outputs(handle: str, limit: int) -> bytes:
+        if handle == "handle of chronos-test-1-1":
+            raise ValueError("a bug")
+        return plain(handle, limit)
+
+    monkeypatch.setattr(pool, "outputs", outputs)
+    for task in ("chronos-test-1-1", "chronos-test-2-1"):
+        pool.end(task, 0)
+    leader.watcher.step()
+    assert leader.states("job") == [RunState.SUCCEEDED]
+    assert leader.states("odd") == [RunState.RUNNING]
+    leader.clock.advance(minutes=10)
+    leader.watcher.step()
+    (run,) = leader.runs("odd")
+    assert run.state is RunState.SUCCEEDED
+    assert "could be read: an internal error" in run.note
+
+
 def test_an_adopted_task_that_was_surely_launched_frees_its_name(
     leader: Leader, application: Application, pool: ScriptedPool
 ) -> None:

@@ -202,7 +202,7 @@ class WatchedCluster(RuleBasedStateMachine):
             assert self.pool.away or self.pool.lose_reply
 
     def _await_launches(self, leader: Leader) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while leader.launcher.free() < LAUNCHES:
             assert time.monotonic() < deadline, "launches do not end"
             time.sleep(0.0002)  # between two looks at other threads; the deadline decides

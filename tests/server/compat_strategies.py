@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.server.client import OWN_NUMBER, OWN_USER
+
 
 def some(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
@@ -17,9 +19,44 @@ NUMBERS = some(0, 1, 0.5, 1000, "0.5", "512", None)
 MOMENTS = some("", None, "2016-11-17T00:54:09.777Z", "2016-11-17T00:54:09+02:00", "TODAY")
 COUNTS = some(0, 7, "7", None)
 PAIRS = st.fixed_dictionaries({"name": some("A", "B_1"), "value": some("", None, "null", "v", 5)})
-FILES = st.fixed_dictionaries({"uri": some("http://h/x", "http://h/y")}, optional={"extract": FLAGS, "cache": FLAGS})
-VOLUMES = st.fixed_dictionaries(
-    {"containerPath": some("/a", "/b")}, optional={"hostPath": some("/h", None), "mode": some("ro", "RW")}
+FILES = st.fixed_dictionaries(
+    {"uri": some("http://h/x", "http://h/y.tgz?v=1")},
+    optional={
+        **dict.fromkeys(("extract", "cache", "executable"), FLAGS),
+        "output_file": some("", None, "z", "a/b"),
+        "theirs": some(1, None),
+    },
+)
+EXTERNAL = st.fixed_dictionaries(
+    {"name": some("vol"), "provider": some("dvdi", "")},
+    optional={"options": st.lists(some({"key": "k", "value": "v"}), max_size=1)},
+)
+VOLUMES = st.one_of(
+    st.fixed_dictionaries(
+        {"containerPath": some("/a", "/b")},
+        optional={"hostPath": some("/h", "sandbox", None), "mode": some("ro", "RW", "rO")},
+    ),
+    st.fixed_dictionaries({"containerPath": some("/a"), "external": EXTERNAL}, optional={"mode": some("RO")}),
+)
+PORTS = st.fixed_dictionaries(
+    {"containerPort": some(80, "8080")}, optional={"hostPort": some(0, 9000, "9001"), "protocol": some("tcp", "udp")}
+)
+NETWORK_INFOS = st.fixed_dictionaries(
+    {"name": some("n", "dcos")},
+    optional={
+        "protocol": some("IPv4", "IPv6", None),
+        "labels": st.lists(some({"key": "k", "value": "v"}), max_size=1),
+        "portMappings": st.lists(PORTS, max_size=2),
+    },
+)
+CONSTRAINTS = st.lists(
+    some(
+        ["rack", "EQUALS", "1"],
+        ["hostname", "LIKE", "node[0-9]+"],
+        ["zone", "UNLIKE", "eu-.*"],
+        ["cpus_class", "LIKE", "1.0"],
+    ),
+    max_size=3,
 )
 CONTAINERS = st.one_of(
     some(None, {"type": "", "image": ""}),
@@ -32,7 +69,7 @@ CONTAINERS = st.one_of(
             "volumes": st.lists(VOLUMES, max_size=2),
             "parameters": st.lists(st.fixed_dictionaries({"key": some("env"), "value": some("x", 5)}), max_size=2),
             "forcePullImage": FLAGS,
-            "networkInfos": some([], [{"name": "n", "labels": []}]),
+            "networkInfos": st.one_of(st.none(), st.lists(NETWORK_INFOS, max_size=2)),
             "extra": some(1, {"a": [None]}),
         },
     ),
@@ -62,7 +99,9 @@ KINDS = st.one_of(
 OTHERS = st.fixed_dictionaries(
     {"name": some("a", "service instance", 36, "tmp #1.x"), "command": some("true", "x 'y'", "null-ish")},
     optional={
-        **dict.fromkeys(("owner", "ownerName", "description", "runAsUser", "executor", "executorFlags"), TEXTS),
+        **dict.fromkeys(("owner", "ownerName", "description", "executorFlags", "taskInfoData"), TEXTS),
+        "runAsUser": some("", None, "null", OWN_USER, OWN_NUMBER),
+        "executor": some("", None, "null"),  # pools without executors refuse any other
         **dict.fromkeys(("shell", "disabled", "concurrent", "softError", "highPriority", "async"), FLAGS),
         **dict.fromkeys(("cpus", "mem", "disk"), NUMBERS),
         **dict.fromkeys(("lastSuccess", "lastError"), MOMENTS),
@@ -70,8 +109,10 @@ OTHERS = st.fixed_dictionaries(
         "retries": some(0, 2, "3", None),
         "arguments": st.one_of(st.none(), st.lists(some("", "a b", "null"), max_size=2)),
         "environmentVariables": st.one_of(st.none(), st.lists(PAIRS, max_size=2)),
-        "constraints": st.lists(some(["rack", "EQUALS", "1"]), max_size=1),
-        "epsilon": some("PT60S", "PT15M", None),
+        "constraints": st.one_of(st.none(), CONSTRAINTS),
+        "epsilon": some("PT60S", "PT15M", "P1D", "", "null", None),
+        "startupTimeout": some(600, 0),
+        "labels": some({}, {"team": "data"}),
         "container": CONTAINERS,
         "maxCompletionTime": some(0, 60, "60"),
         "overlap": some("allow", "forbid-skip"),
@@ -79,3 +120,10 @@ OTHERS = st.fixed_dictionaries(
     },
 )
 DOCUMENTS = st.builds(lambda *parts: {k: v for part in parts for k, v in part.items()}, OTHERS, FILES_FIELDS, KINDS)
+
+# For the pool mesos, which takes custom executors (but no container beside one), and users that only an agent knows.
+EXECUTED = st.builds(
+    lambda document, others: {**document, **others, "container": None},
+    DOCUMENTS,
+    st.fixed_dictionaries({"executor": some("/bin/executor", "./x -v"), "runAsUser": TEXTS}),
+)

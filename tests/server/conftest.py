@@ -19,7 +19,7 @@ ADDRESS = "127.0.0.1:4400"
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(database_url=database_url, data_dir=str(tmp_path / "node"), pool="process", lease_seconds=1)
+    return Settings(database_url=database_url, data_dir=str(tmp_path / "node"), pool="process")
 
 
 @pytest.fixture

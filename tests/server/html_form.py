@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from chronos_py.web import csrf
+
 Fields = dict[str, str | list[str]]
 
 
@@ -58,7 +60,8 @@ class _Form(HTMLParser):
 
 
 def read_form(page: str) -> Fields:
-    """What the first form of a page sends when nothing is changed in it."""
+    """What the first form of a page sends when nothing is changed in it, but for the token, which the client adds."""
     form = _Form()
     form.feed(page)
+    form.fields.pop(csrf.FIELD, None)
     return form.fields

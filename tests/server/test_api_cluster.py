@@ -57,7 +57,9 @@ def test_a_problem_is_a_reason_not_to_be_ready(client: Client, application: Appl
     assert client.get("/readyz").status_code == 200
 
 
-def test_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """The connections break, not the database: what a lost one does is tested on a real PostgreSQL elsewhere."""
 
     def cut(self: Database, *_: object) -> AbstractContextManager[Connection]:
@@ -73,3 +75,5 @@ def test_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> 
         assert answer.json["detail"] == "The database cannot be used: the wire is cut."
     old = client.get("/scheduler/jobs")
     assert (old.status_code, old.json["status"]) == (503, "Service Unavailable")
+    said = "Request PUT /api/jobs/a could not be served: The database cannot be used: the wire is cut."
+    assert said in caplog.messages

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.server import FINAL, wait_for
 from tests.server.client import Client
-
-FINAL = {"succeeded", "failed", "killed", "lost", "skipped"}
-
-
-def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What ``look`` finds as soon as it finds something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.02)  # between two looks at another thread's work; the deadline decides
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
 def start(client: Client, command: str, **fields: Any) -> int:
@@ -67,6 +54,19 @@ def test_streams_and_offsets(client: Client) -> None:
     assert client.get(f"/api/runs/{run_id}/logs?attempt=2").status_code == 404
 
 
+def test_the_end_of_a_stream(client: Client, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    run_id = start(client, f"printf 0123456789; while [ ! -e '{go}' ]; do sleep 0.05; done")
+    wait_for("the output", lambda: read(client, run_id)[0])
+    assert read(client, run_id, "offset=-4") == (b"6789", 10, False)
+    go.touch()
+    ended(client, run_id)
+    answer = client.get(f"/api/runs/{run_id}/logs?offset=-4")
+    assert (answer.data, answer.headers["X-Log-Offset"], answer.headers["X-Log-Size"]) == (b"6789", "6", "10")
+    assert read(client, run_id, "offset=-400") == (b"0123456789", 10, True)
+    assert read(client, run_id, "offset=-9&limit=3") == (b"789", 10, True)
+
+
 def test_reading_on_while_the_task_runs(client: Client, tmp_path: Path) -> None:
     go = tmp_path / "go"
     run_id = start(client, f"echo one; while [ ! -e '{go}' ]; do sleep 0.05; done; echo two")
@@ -103,6 +103,7 @@ def test_each_try_has_its_own_log(client: Client) -> None:
     run_id = start(client, "echo try $CHRONOS_ATTEMPT; exit 1", retries=1, retryDelay=0)
     assert [attempt["number"] for attempt in ended(client, run_id)["attempts"]] == [1, 2]
     assert read(client, run_id)[0] == read(client, run_id, "attempt=2")[0] == b"try 2\n"
+    assert client.get(f"/api/runs/{run_id}/logs").headers["X-Log-Attempt"] == "2"
     assert read(client, run_id, "attempt=1")[0] == b"try 1\n"
 
 

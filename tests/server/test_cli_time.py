@@ -15,7 +15,7 @@ from tests.cluster.server import CHRONOS, ServerProcess, wait_for
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("server")
-    server = ServerProcess(folder, "--pool", "process", "--lease-seconds", "2")
+    server = ServerProcess(folder, "--pool", "process")
     try:
         server.start()
         server.wait_until_it_leads()

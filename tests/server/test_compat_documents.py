@@ -84,12 +84,7 @@ def stored(body: dict[str, Any], present: Job | None = None) -> Job:
         ("retries", "three", 0),
         ("retries", None, 0),
         ("cpus", "0.5", 0.5),
-        ("cpus", 0, 0.1),
-        ("cpus", "much", 0.1),
-        ("cpus", "NaN", 0.1),
         ("mem", "512", 512),
-        ("mem", None, 128),
-        ("disk", 0.0, 256),
         ("arguments", None, []),
         ("arguments", ["null", 1, True], ["null", "1", "true"]),
         ("environmentVariables", None, []),
@@ -99,11 +94,20 @@ def stored(body: dict[str, Any], present: Job | None = None) -> Job:
         ("fetch", None, []),
         ("uris", None, []),
         ("maxCompletionTime", "60", 60),
+        ("startupTimeout", "600", 600),
+        ("startupTimeout", "PT10M", "PT10M"),
     ],
 )
 def test_coercions(field: str, given: Any, expected: Any) -> None:
     found = read(**{field: given})[field]
     assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("field", "given"), [("cpus", 0), ("cpus", "much"), ("cpus", "NaN"), ("mem", None), ("disk", 0.0)]
+)
+def test_no_resource_is_the_default_one(field: str, given: Any) -> None:
+    assert field not in read(**{field: given})
 
 
 @pytest.mark.parametrize("zone", [None, "", "null", "LMT"])
@@ -136,6 +140,19 @@ def test_a_container() -> None:
         "parameters": [],
         "forcePullImage": True,
     }
+
+
+def test_numbers_are_texts_in_the_depth_of_a_container_too() -> None:
+    external = {"name": "v", "provider": "dvdi", "options": [{"key": "size", "value": 10}]}
+    found = read(
+        container={
+            "image": "i",
+            "volumes": [{"containerPath": "/d", "external": external}],
+            "networkInfos": [{"name": "n", "labels": [{"key": "a", "value": 5}]}],
+        }
+    )["container"]
+    assert found["volumes"][0]["external"]["options"] == [{"key": "size", "value": "10"}]
+    assert found["networkInfos"][0]["labels"] == [{"key": "a", "value": "5"}]
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,15 @@ def test_search(client: Client, prefix: str) -> None:
     assert sorted(found("command=fetch")) == ["Extract", "cron"]
     assert found("name=cr&command=fetch") == ["cron"]
     assert found("any=true") == ["load"]
+    assert found("any=nowhere") == []
+    assert sorted(found("name=cron&any=true")) == ["cron", "load"]
+    assert found("name=cron&any=nowhere") == ["cron"]
+    assert found("name=nothing&any=LOAD") == ["load"]
     assert found("name=nothing") == []
     assert found("limit=2") == everything[:2]
     assert found("limit=2&offset=2") == everything[2:]
-    for query in ("limit=many", "offset=-1", "limit=" + "9" * 5000):
+    assert found("limit=2147483647") == everything  # Java's way to ask for all
+    for query in ("limit=many", "offset=-1", "limit=2147483648", "limit=" + "9" * 5000):
         answer = client.get(f"{prefix}/jobs/search?{query}")
         assert (answer.status_code, answer.content_type) == (404, "application/json")
         assert query.partition("=")[0] in answer.json["message"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from typing import Any
 
 import pytest
@@ -110,6 +112,16 @@ def test_run_now_of_a_paused_job_does_nothing(client: Client, prefix: str) -> No
     assert (run["state"], run["reason"]) == ("skipped", "disabled")
 
 
+def test_a_job_that_never_had_repetitions_may_be_run_by_hand_again(client: Client, prefix: str) -> None:
+    """How clients of Chronos keep a job that runs only by hand: its runs exhaust nothing."""
+    post(client, f"{prefix}/iso8601", {**SCHEDULED, "schedule": "R0//PT0M"})
+    for number in (1, 2):
+        is_done(client.put(f"{prefix}/job/a"))
+        assert len(client.get("/api/jobs/a/runs").json["runs"]) == number
+        is_done(client.delete(f"{prefix}/task/kill/a"))
+    assert client.get(f"{prefix}/job/a").json["disabled"] is False
+
+
 def test_kill_ends_what_waits(client: Client, prefix: str) -> None:
     post(client, f"{prefix}/iso8601", SCHEDULED)
     is_done(client.delete(f"{prefix}/task/kill/a"))
@@ -176,3 +188,21 @@ def test_both_prefixes_show_the_same_jobs_in_their_own_words(client: Client) -> 
     assert (older["epsilon"], older["async"]) == ("PT60S", False)
     assert "epsilon" not in newer
     assert "async" not in newer
+
+
+def test_a_user_that_the_server_cannot_become_is_told_when_the_job_is_saved(
+    client: Client, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {"name": "job", "command": "true", "schedule": "R/2030-01-01T00:00:00Z/P1D", "runAsUser": "root"}
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
+    refused = client.post(f"{prefix}/iso8601", json=job)
+    assert refused.status_code == 400
+    assert refused.json["message"].startswith('runAsUser is "root", but the server runs as "nobody" ')
+    assert client.get(f"{prefix}/jobs").json == []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert client.post(f"{prefix}/iso8601", json=job).status_code == 204
+    # What is here already may still be changed and paused, by a server that is not root any more.
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
+    assert client.post(f"{prefix}/iso8601", json={**job, "disabled": True}).status_code == 204
+    assert client.patch("/api/jobs/job", json={"description": "paused"}).status_code == 200
+    assert client.post(f"{prefix}/iso8601", json={**job, "runAsUser": ""}).status_code == 204

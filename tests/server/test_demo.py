@@ -9,6 +9,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.server import wait_for
 
 DEMO = Path(__file__).parents[2] / "script" / "demo"
@@ -22,7 +24,7 @@ def demo(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=300,
     )
 
 
@@ -46,6 +48,7 @@ def test_what_it_cannot_do_is_one_line() -> None:
         assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.timeout(400)
 def test_it_uses_a_server_of_its_own_whatever_the_environment_says() -> None:
     done = demo(
         "--once",
@@ -72,6 +75,7 @@ def processes_of(session: int) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_an_interrupted_demo_takes_everything_with_it(tmp_path: Path) -> None:
     printed = tmp_path / "printed"
     with printed.open("wb") as output:
@@ -83,16 +87,16 @@ def test_an_interrupted_demo_takes_everything_with_it(tmp_path: Path) -> None:
             start_new_session=True,
         )
     try:
-        wait_for("the chain to be awaited", lambda: "Waiting for" in printed.read_text(), seconds=90)
+        wait_for("the chain to be awaited", lambda: "Waiting for" in printed.read_text(), seconds=240)
         folders = {
             word for command in processes_of(process.pid) for word in command.split() if "chronos-demo." in word
         }
         assert folders
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=60) == 130
+        wait_for("all that it started to end", lambda: processes_of(process.pid) == [])
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert processes_of(process.pid) == []
     assert [folder for folder in folders if Path(folder).exists()] == []
     assert "Traceback" not in printed.read_text()

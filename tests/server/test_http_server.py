@@ -13,6 +13,7 @@ from flask import Flask
 
 from chronos_py.errors import ConfigurationError
 from chronos_py.http import Server, bind, check_listen
+from chronos_py.http import server as http_server
 from chronos_py.http.guards import BODY_LIMIT
 
 
@@ -83,15 +84,15 @@ def test_credentials_that_lock_nothing(credentials: str) -> None:
 def test_what_goes_over_the_wire(server: Server, session: requests.Session, wsgi: Flask) -> None:
     server.start(wsgi)
     url = f"http://{server.address}"
-    ping = session.get(f"{url}/ping", timeout=10)
+    ping = session.get(f"{url}/ping", timeout=60)
     assert (ping.text, ping.headers["Server"]) == ("pong\n", "chronos")
     job = {"name": "ä b", "command": "true", "schedule": "@daily"}
-    assert session.post(f"{url}/scheduler/iso8601", json={**job, "name": "a b"}, timeout=10).status_code == 204
-    done = session.put(f"{url}/scheduler/job/a%20b", timeout=10)
+    assert session.post(f"{url}/scheduler/iso8601", json={**job, "name": "a b"}, timeout=60).status_code == 204
+    done = session.put(f"{url}/scheduler/job/a%20b", timeout=60)
     assert (done.status_code, done.content, done.headers["Content-Type"]) == (204, b"", "application/json")
     assert "Transfer-Encoding" not in done.headers
     assert done.headers.get("Content-Length", "0") == "0"
-    shown = session.get(f"{url}/api/jobs/a%20b", timeout=10)
+    shown = session.get(f"{url}/api/jobs/a%20b", timeout=60)
     assert shown.json()["name"] == "a b"
     assert shown.content.count(b"\n") <= 1
 
@@ -99,17 +100,24 @@ def test_what_goes_over_the_wire(server: Server, session: requests.Session, wsgi
 def test_a_body_that_is_too_large_gets_an_answer(server: Server, session: requests.Session, wsgi: Flask) -> None:
     server.start(wsgi)
     body = b"x" * (BODY_LIMIT + 1)
-    answer = session.put(f"http://{server.address}/api/jobs/a", data=body, timeout=10)
+    answer = session.put(f"http://{server.address}/api/jobs/a", data=body, timeout=60)
     assert answer.status_code == 413
     assert answer.json()["detail"] == "The request body is larger than 1048576 bytes."
 
     def in_pieces() -> Iterator[bytes]:
         yield body
 
-    chunked = session.put(f"http://{server.address}/api/jobs/a", data=in_pieces(), timeout=10)
+    chunked = session.put(f"http://{server.address}/api/jobs/a", data=in_pieces(), timeout=60)
     assert chunked.status_code == 413
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that closes waits for its clients as long as it takes."""
+    monkeypatch.setattr(http_server, "CLOSE_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_close_answers_what_is_in_hand_and_frees_the_address(session: requests.Session) -> None:
     begun, go = threading.Event(), threading.Event()
     wsgi = Flask("slow")
@@ -117,22 +125,22 @@ def test_close_answers_what_is_in_hand_and_frees_the_address(session: requests.S
     @wsgi.get("/")
     def slow() -> str:
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return "x" * 1_000_000
 
     server = bind("127.0.0.1:0")
     server.start(wsgi)
     answers: list[requests.Response] = []
-    asking = threading.Thread(target=lambda: answers.append(session.get(f"http://{server.address}/", timeout=10)))
+    asking = threading.Thread(target=lambda: answers.append(session.get(f"http://{server.address}/", timeout=60)))
     asking.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     closing = threading.Thread(target=server.close)
     closing.start()
     while _is_open(server.address):
         assert closing.is_alive()
     go.set()
     for thread in (asking, closing):
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     assert [answer.text for answer in answers] == ["x" * 1_000_000]
     again = bind(server.address)
@@ -140,6 +148,7 @@ def test_close_answers_what_is_in_hand_and_frees_the_address(session: requests.S
     server.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_close_waits_for_a_slow_reader() -> None:
     size, begun = 12_000_000, threading.Event()
     wsgi = Flask("large")
@@ -153,11 +162,11 @@ def test_close_waits_for_a_slow_reader() -> None:
     server.start(wsgi)
     host, _, port = server.address.rpartition(":")
     with socket.socket() as reader:
-        reader.settimeout(10)
+        reader.settimeout(60)
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that the rest has to wait at the server
         reader.connect((host, int(port)))
         reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert begun.wait(10)
+        assert begun.wait(60)
         closing = threading.Thread(target=server.close)
         closing.start()
         while _is_open(server.address) or _workers():  # the answer is made then, and most of it still to be sent
@@ -165,7 +174,7 @@ def test_close_waits_for_a_slow_reader() -> None:
         received = 0
         while piece := reader.recv(1 << 16):
             received += len(piece)
-    closing.join(10)
+    closing.join(60)
     assert received > size
 
 

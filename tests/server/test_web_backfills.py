@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from chronos_py.model.run import Reason, RunState, Trigger
 from chronos_py.services import Application, backfills, calendars, jobs, runs
 from chronos_py.store import runs as run_rows
 from chronos_py.store.runs import NewRun
+from tests.cluster.server import wait_for
 from tests.server.client import Client
 from tests.server.html_form import read_form
 
@@ -186,10 +186,12 @@ def test_a_node_at_work_ends_it(leading_client: Client) -> None:
         "/jobs/new", data={"name": "report", "command": "true", "kind": "dependency", "parents": "nightly"}
     )
     address = start(leading_client, to="2026-01-06", withChildren="on")
-    deadline = time.monotonic() + 60
-    while "data-live" in (page := leading_client.get(address).text):
-        assert time.monotonic() < deadline, page
-        time.sleep(0.05)  # between two looks at the node; the deadline decides
+
+    def page_of_the_end() -> str:
+        shown = leading_client.get(address).text
+        return "" if "data-live" in shown else shown
+
+    page = wait_for("the backfill to end", page_of_the_end)
     assert "2 of 2 ended: 2 succeeded" in page
     assert re.search(r"The jobs after it</dt><dd>2 of 2 ended: 2 succeeded", page)
     assert re.search(r'after <a href="/runs/\d+">#\d+</a>, backfill <a', page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ TYPED = {"arguments": "--day\r\ntwo words", "environment": "WHO=a=b", "scheduled
 def test_force_run_stays_one_click(client: Client, application: Application) -> None:
     define(application, "job")
     page = client.get("/jobs/job").text
-    assert '<form method="post" action="/jobs/job/run"><button class="primary">Force run</button></form>' in page
-    assert '<details class="ask"><summary>' in page
+    assert re.search(
+        '<form method="post" action="/jobs/job/run"><input type="hidden"[^>]*><button [^>]*>Force run<', page
+    )
+    assert '<details class="ask" data-dialog><summary>' in page
     client.post("/jobs/job/run")
     run = newest(application, "job")
     assert (run.overrides.arguments, run.overrides.environment, run.starts_children) == (None, {}, True)
@@ -36,7 +39,7 @@ def test_a_run_is_forced_with_what_was_typed(client: Client, application: Applic
     assert run.overrides.environment == {"WHO": "a=b"}
     assert not run.starts_children
     page = client.get(answer.location).text
-    assert "forced with arguments --day two words" in page
+    assert "forced with arguments --day two words" in text_of(page)
     assert "<code>WHO=a=b</code>" in page
 
 
@@ -69,7 +72,7 @@ def test_what_is_wrong_is_told_and_what_was_typed_is_kept(
     assert answer.status_code == 400
     page = answer.text.replace("&#34;", '"')
     assert sentence in page[page.index(f'id="{field}-wrong"') :].partition("</p>")[0]
-    assert '<details class="ask" open>' in page
+    assert '<details class="ask" data-dialog open>' in page
     assert field == "arguments" or "--typed" in page
     assert 'name="withChildren" value="on">' in page  # still not checked
     assert "data-live" not in page

@@ -10,8 +10,8 @@ import pytest
 from chronos_py.model.document import DEFAULTS
 from chronos_py.model.restrictions import WHEN
 from chronos_py.services import Application, calendars, jobs, limits
-from chronos_py.web.lines import blackout_line, date_line, read_blackouts, read_dates
-from tests.server.client import Client
+from chronos_py.web.form.lines import blackout_line, date_line, read_blackouts, read_dates
+from tests.server.client import OWN_USER, Client
 from tests.server.html_form import read_form
 
 # Every field of a document that belongs to a schedule, and one that nobody knows.
@@ -64,10 +64,18 @@ FULL: dict[str, Any] = {
     "disk": 32,
     "highPriority": True,
     "softError": True,
-    "runAsUser": "nobody",
+    "runAsUser": OWN_USER,
     "owner": "ann@example.com",
     "ownerName": "Ann",
     "labels": {"team": "etl", "tier/of.x": "a=b c", "urgent": ""},
+    "fetch": [{"uri": "http://127.0.0.1/tool.tgz", "cache": True}],
+    "uris": [],
+    "constraints": [["hostname", "LIKE", ".*"]],
+    "executor": "",
+    "executorFlags": "-v",
+    "taskInfoData": "data",
+    "async": True,
+    "dataProcessingJobType": True,
     "rack": {"nobody": ["knows", "this"]},
 }
 TYPED = {"name": "job", "command": "echo typed", "kind": "schedule", "schedule": "0 3 * * *"}
@@ -101,12 +109,30 @@ def test_saving_an_untouched_form_changes_nothing(client: Client, application: A
     assert jobs.get_job(application, "full").job.revision == 1
 
 
-def test_a_copy_says_the_same_but_for_what_the_form_does_not_know(client: Client, application: Application) -> None:
+def test_a_large_document_goes_through_its_form(client: Client, application: Application) -> None:
+    command = "echo \u00e4\n" * 100_000  # what a browser sends of it is six times as long
+    jobs.save_job(application, {"name": "large", "command": command})
+    form = read_form(client.get("/jobs/large/edit").text)
+    answer = client.post("/jobs/large/edit", data={**form, "description": "changed"})
+    assert answer.status_code == 303
+    definition = jobs.get_job(application, "large").job.definition
+    assert (definition.description, definition.command.splitlines()) == ("changed", command.splitlines())
+
+
+def test_a_cycle_of_parents_is_told_while_it_is_typed(client: Client, application: Application) -> None:
+    jobs.save_job(application, {"name": "a", "command": "true"})
+    jobs.save_job(application, {"name": "b", "command": "true", "parents": ["a"]})
+    form = read_form(client.get("/jobs/a/edit").text)
+    typed = {**form, "name": "renamed", "kind": "dependency", "parents": "b", "show": "check"}
+    assert "a -> b -> a" in client.post("/jobs/a/edit", data=typed).json["problems"]["parents"]
+
+
+def test_a_copy_says_the_same_under_another_name(client: Client, application: Application) -> None:
     jobs.save_job(application, FULL)
-    form = read_form(client.get("/jobs/new?copy=full").text)
-    assert client.post("/jobs/new", data=form).status_code == 303
-    unknown = {field: value for field, value in FULL.items() if field in ("rack", "cpuTimeLimit", "ownerName")}
-    assert {**document_of(application, "full-copy"), **unknown} == {**FULL, "name": "full-copy"}
+    for name in ("full-copy", "full-copy-2"):
+        form = read_form(client.get("/jobs/new?copy=full").text)
+        assert client.post("/jobs/new", data=form).status_code == 303
+        assert document_of(application, name) == {**FULL, "name": name}
 
 
 def test_emptied_fields_are_taken_out_of_the_document(client: Client, application: Application) -> None:
@@ -207,14 +233,22 @@ def test_a_job_without_a_schedule_keeps_no_restrictions_of_it(client: Client, ap
         ("priority", "5000", "a whole number from -1000"),
         ("weight", "0", "a number greater than 0"),
         ("triggerRule", "perhaps", "must be one of all_success"),
-        ("environment", "A=1\r\n1B=2", "Line 2: environmentVariables[1].name"),
-        ("volumes", "/a:/b\r\nc:/d", "Line 2: container.volumes[1].hostPath"),
+        ("environmentVariables.4.name", "1B", "environmentVariables[0].name"),
+        ("container.volumes.0.containerPath", "data", "container.volumes[0].containerPath"),
+        ("container.networkInfos.2.portMappings", "80:web", "portMappings[0].containerPort"),
+        ("constraints.0.attribute", "", "three texts"),
+        ("fetch.0.uri", "two words", "fetch[0].uri"),
+        ("uris", "http://127.0.0.1/a\r\n\r\nhttp://127.0.0.1/", "Line 3: uris[1]"),
+        ("container.image", "two words", "container.image"),
+        ("cpuTimeLimit", "long", "must be a duration"),
+        ("ownerName", "a\0b", "contains a NUL"),
     ],
 )
 def test_an_error_stands_at_its_field_and_keeps_what_was_typed(
     client: Client, application: Application, field: str, text: str, sentence: str
 ) -> None:
-    answer = client.post("/jobs/new", data={**TYPED, field: text})
+    more = {"constraints.0.value": "a"} if field.startswith("constraints") else {}
+    answer = client.post("/jobs/new", data={**TYPED, **more, field: text})
     assert answer.status_code == 400
     page = answer.text.replace("&#34;", '"')
     assert sentence in page[page.index(f'id="{field}-wrong"') :].partition("</p>")[0]
@@ -223,17 +257,18 @@ def test_an_error_stands_at_its_field_and_keeps_what_was_typed(
     assert (
         field in ("onBlockedDay", "triggerRule") or form[field] == text
     )  # a list has no place for what is not in it
-    if field not in ("environment", "volumes", "triggerRule"):
-        assert " open" in details_around(answer.text, f'id="{field}"')
+    assert " open" in details_around(answer.text, f'id="{field}"')
+    assert f'aria-describedby="{field}-wrong' in answer.text
     assert jobs.list_jobs(application) == []
 
 
-def test_seldom_used_fields_are_folded_away_until_one_is_set(client: Client) -> None:
+def test_groups_are_folded_away_until_something_in_them_is_set(client: Client) -> None:
     page = client.get("/jobs/new").text
-    assert '<details class="wide" open' not in page
-    opened = client.post("/jobs/new", data={**TYPED, "schedule": "", "jitter": "5"}).text
-    assert " open" in details_around(opened, 'id="jitter"')
-    assert " open" not in details_around(opened, 'id="blackouts"')
+    assert re.findall(r'id="(group-\w+)"[^>]* open', page) == ["group-what", "group-when"]
+    opened = client.post("/jobs/new", data={**TYPED, "schedule": "", "softError": "on", "retries": "7"}).text
+    assert " open" in details_around(opened, 'id="retries"')
+    assert " open" not in details_around(opened, 'id="retryOn"')
+    assert "Retries: 7 · Its children run even if it fails" in opened
 
 
 def test_the_preview_shows_times_in_the_zone_and_saves_nothing(client: Client, application: Application) -> None:
@@ -242,7 +277,7 @@ def test_the_preview_shows_times_in_the_zone_and_saves_nothing(client: Client, a
     assert answer.status_code == 200
     assert "At 03:00 (Asia/Tokyo), not on days in weekends" in answer.text
     shown = re.findall(r"data-zoned>(\w{3}) \d{4}-\d\d-\d\d 03:00 \+09:00<", answer.text)
-    assert len(shown) == 5
+    assert len(shown) == 10
     assert not {"Sat", "Sun"} & set(shown)
     assert re.search(r"<li>[^<]* skipped[^<]*</li>", answer.text)
     assert read_form(answer.text)["excludeCalendars"] == "weekends"
@@ -262,10 +297,19 @@ def test_the_preview_shows_times_in_the_zone_and_saves_nothing(client: Client, a
 def test_the_preview_says_what_is_wrong(client: Client, fields: dict[str, str], sentence: str) -> None:
     answer = client.post("/jobs/new", data={**TYPED, **fields, "preview": "on"})
     assert answer.status_code == 400
-    preview = answer.text[answer.text.index("data-preview") :].partition("</div>")[0]
-    assert sentence in preview
     assert answer.text.count(sentence) == 1
+    if "schedule" not in fields and "kind" not in fields:
+        assert "Mend what is marked" in answer.text
     assert read_form(answer.text)["command"] == "echo typed"
+
+
+def test_two_labels_of_one_name_are_refused(client: Client, application: Application) -> None:
+    rows = {"labels.0.key": "a", "labels.0.value": "1", "labels.5.key": "a", "labels.5.value": "2"}
+    answer = client.post("/jobs/new", data={**TYPED, **rows})
+    assert answer.status_code == 400
+    assert "twice" in answer.text[answer.text.index('id="labels.5.key-wrong"') :].partition("</p>")[0]
+    wrong = client.post("/jobs/new", data={**TYPED, "labels.0.key": "two words"})
+    assert "labels has the key" in wrong.text[wrong.text.index('id="labels-wrong"') :].partition("</p>")[0]
 
 
 def test_the_preview_of_an_edit_keeps_its_revision(client: Client, application: Application) -> None:

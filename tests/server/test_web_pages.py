@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -47,7 +47,8 @@ def test_a_job_and_its_chain_are_shown(client: FlaskClient, application: Applica
     assert '<a href="/jobs/extract">extract</a>' in page
     assert client.get("/jobs/extract").text.count("<time") >= 6  # the next run and five more
     assert "load data" in client.get("/chains").text
-    assert "extract" in client.get("/timeline").text
+    later = (datetime.now(UTC) + timedelta(days=2)).date()
+    assert "extract" in client.get(f"/timeline?day={later}&zone=Europe/Berlin").text
 
 
 def test_the_next_runs_follow_from_the_next_one(client: FlaskClient, application: Application) -> None:
@@ -59,11 +60,28 @@ def test_the_next_runs_follow_from_the_next_one(client: FlaskClient, application
         assert f"{job.next_run + timedelta(hours=hours):%Y-%m-%d %H:%M:%S} UTC" in page
 
 
+def test_times_are_on_the_clock_of_who_looks_as_soon_as_it_is_known(
+    client: FlaskClient, application: Application
+) -> None:
+    define(application, "tokyo", schedule="R/2101-01-01T00:30:00/P1D", scheduleTimeZone="Asia/Tokyo")
+    page = client.get("/jobs/tokyo").text
+    assert ">2100-12-31 15:30:00 UTC<" in page
+    assert "<span data-zone>UTC</span>" in page
+    client.set_cookie("zone", "America/St_Johns")
+    page = client.get("/jobs/tokyo").text
+    assert ">Dec 31, 2100, 12:00:00<" in page
+    assert page.count("<span data-zone>America/St_Johns</span>") == 2
+    client.set_cookie("zone", "Asia/Tokyo")  # then one clock is enough
+    assert client.get("/jobs/tokyo").text.count("<span data-zone>Asia/Tokyo</span>") == 1
+    client.set_cookie("zone", EVIL)
+    assert "<span data-zone>UTC</span>" in client.get("/jobs/tokyo").text
+
+
 def test_filters_are_in_the_address(client: FlaskClient, application: Application) -> None:
     define(application, "one")
     define(application, "two", disabled=True)
     assert "/jobs/two" not in client.get("/?q=ONE").text
-    assert "/jobs/one" not in client.get("/?show=paused").text
+    assert "/jobs/one" not in client.get("/?state=paused").text
     assert "No job fits" in client.get("/?q=three").text
 
 
@@ -72,7 +90,7 @@ def test_a_long_list_has_pages(client: FlaskClient, application: Application) ->
         define(application, f"job-{number:02}")
     first = client.get("/")
     assert "/jobs/job-50" not in first.text
-    following = re.search(r'href="(/\?[^"]*after=[^"]*)"', first.text)
+    following = re.search(r'href="(/\?[^"]*page=2)"', first.text)
     assert following is not None
     assert "/jobs/job-50" in client.get(following[1].replace("&amp;", "&")).text
 
@@ -84,10 +102,10 @@ def test_what_jobs_are_called_and_say_stays_text(client: FlaskClient, applicatio
 
 
 def test_the_form_creates_a_job_and_force_run_runs_it(leading_client: FlaskClient) -> None:
-    form = {"name": "hello", "command": "echo hi there", "kind": "manual", "retries": "0", "environment": "WHO=me"}
+    form = {"name": "hello", "command": "echo hi there", "kind": "manual", "retries": "0"}
     created = leading_client.post("/jobs/new", data=form)
     assert (created.status_code, created.location) == (303, "/jobs/hello")
-    assert "Only by hand" in leading_client.get("/jobs/hello").text
+    assert "only when somebody asks for it" in leading_client.get("/jobs/hello").text
     started = leading_client.post("/jobs/hello/run")
     assert started.status_code == 303
     page = leading_client.get(started.location)
@@ -107,8 +125,8 @@ def test_the_form_creates_a_job_and_force_run_runs_it(leading_client: FlaskClien
         ({"kind": "dependency", "parents": "job"}, "cannot run after itself"),
         ({"retries": "many"}, "must be a number"),
         ({"retries": "-1"}, "whole number"),
-        ({"environment": "no sign"}, "NAME=value"),
-        ({"volumes": "relative"}, "volumes has the line"),
+        ({"environmentVariables.0.value": "no name"}, "the name of a variable"),
+        ({"container.volumes.0.containerPath": "relative"}, "an absolute path"),
         ({"command": ""}, "command is empty"),
     ],
 )
@@ -128,7 +146,7 @@ def test_editing_keeps_what_the_form_does_not_know(client: FlaskClient, applicat
     page = client.get("/jobs/job/edit").text
     revision = re.search(r'name="revision" value="(\d+)"', page)
     assert revision is not None
-    form = {"name": "job", "command": "new", "kind": "manual", "image": "a:2", "revision": revision[1]}
+    form = {"name": "job", "command": "new", "kind": "manual", "container.image": "a:2", "revision": revision[1]}
     assert client.post("/jobs/job/edit", data=form).status_code == 303
     document = jobs.get_job(application, "job").job.document
     assert document["constraints"] == [["rack", "EQUALS", "1"]]

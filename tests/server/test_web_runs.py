@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chronos_py.model.run import Outcome, Run, RunState, Trigger
-from chronos_py.services import Application, limits, runs
+from chronos_py.model.run import Outcome, Overrides, Run, RunState, Trigger
+from chronos_py.services import Application, jobs, limits, runs
 from chronos_py.store import runs as stored
 from tests.cluster.server import wait_for
 from tests.server.client import Client
@@ -125,6 +125,122 @@ def test_the_time_whose_data_it_is_for(client: Client, application: Application)
     run = runs.run_now(application, "hourly", scheduled_at=datetime(2096, 5, 4, 12, tzinfo=UTC))
     page = text_of(client.get(f"/runs/{run.id}").text)
     assert "Data from2096-05-04 11:00:00 UTC to 2096-05-04 12:00:00 UTC" in page
+
+
+def test_secrets_of_the_environment_are_hidden(leading_client: Client) -> None:
+    client = leading_client
+    variables = [
+        {"name": "DB_PASSWORD", "value": "hunter2"},
+        {"name": "DB_URL", "value": "postgresql://etl:hunter2@db/x"},
+        {"name": "REGION", "value": "eu"},
+    ]
+    client.put("/api/jobs/job", json={"command": "true", "environmentVariables": variables})
+    body = {"environment": {"API_TOKEN": "hunter2", "MODE": "full"}}
+    run_id = client.post("/api/jobs/job/runs", json=body).json["id"]
+    wait_for("the end", lambda: client.get(f"/api/runs/{run_id}").json["state"] == "succeeded")
+    for address in (f"/runs/{run_id}", f"/runs/{run_id}/definition", "/jobs/job", "/jobs/job/revisions/1"):
+        page = client.get(address).text
+        assert "hunter2" not in page, address
+        if address != f"/runs/{run_id}":
+            assert "postgresql://etl:••••••@db/x" in page, address
+    page = text_of(client.get(f"/runs/{run_id}").text)
+    assert "API_TOKEN=•••••• MODE=full" in page
+    assert "DB_PASSWORD•••••• hiddenthe job" in page
+    assert "MODEfullthis run" in page
+    assert "CHRONOS_JOB_NAMEjobChronos" in page
+
+
+def test_what_a_run_ran_with_stays_when_its_job_is_deleted(client: Client, application: Application) -> None:
+    define(application, "job", description="as it was")
+    run = killed(application, "job")
+    assert f'href="/runs/{run.id}/definition"' in client.get(f"/runs/{run.id}").text
+    jobs.delete_job(application, "job")
+    page = client.get(f"/runs/{run.id}").text
+    assert 'href="/jobs/job' not in page
+    assert "Run again" not in page
+    assert "job (deleted)" in page
+    definition = client.get(f"/runs/{run.id}/definition").text
+    assert "as it was" in definition
+    assert "has been deleted since" in definition
+    assert 'href="/jobs/job' not in client.get("/runs").text
+    assert client.get("/runs/999/definition").status_code == 404
+
+
+def test_a_run_shows_its_wave_and_what_it_followed_from(client: Client, application: Application) -> None:
+    define(application, "first")
+    define(application, "other")
+    define(application, "second", parents=["first"])
+    run = killed(application, "first")
+    killed(application, "other")
+    runs.mark_successful(application, run.id)
+    child = newest(application, "second")
+    for shown in (run, child):
+        page = text_of(client.get(f"/runs/{shown.id}").text)
+        assert f"2 runs that began with #{run.id}" in page
+        assert f"after first #{run.id}" in page
+        assert "other" not in page
+    again = runs.rerun(application, run.id, "ann")
+    assert f"run again from #{run.id} by ann" in text_of(client.get(f"/runs/{again.id}").text)
+    assert 'id="rest" data-live' in client.get(f"/runs/{run.id}").text  # its wave goes on
+    assert "The wave" not in client.get(f"/runs/{newest(application, 'other').id}").text
+
+
+def test_why_it_ran_is_said_in_words(client: Client, application: Application) -> None:
+    define(application, "job")
+    overrides = Overrides(("--day", EVIL), {})
+    run = runs.run_now(application, "job", overrides, "ann")
+    page = client.get(f"/runs/{run.id}").text
+    assert EVIL not in page
+    assert "forced by ann with arguments <code>--day &lt;b onclick" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["beta-load", "alpha", "alpha"]),
+        ("state=killed", ["alpha"]),
+        ("state=unsuccessful", ["alpha"]),
+        ("state=unfinished", ["beta-load", "alpha"]),
+        ("job=LOAD", ["beta-load"]),
+        ("job=%25", []),
+        ("trigger=rerun", ["alpha"]),
+        ("trigger=manual&state=queued", ["beta-load"]),
+        ("since=2020-01-01", ["beta-load", "alpha", "alpha"]),
+        ("since=2096-01-01T00:00", []),
+        ("until=2020-01-01", []),
+        ("state=nonsense&trigger=nonsense", ["beta-load", "alpha", "alpha"]),
+    ],
+)
+def test_the_list_of_runs_is_filtered_by_its_address(
+    client: Client, application: Application, query: str, expected: list[str]
+) -> None:
+    define(application, "alpha")
+    define(application, "beta-load")
+    runs.rerun(application, killed(application, "alpha").id)
+    runs.run_now(application, "beta-load")
+    page = client.get(f"/runs?{query}").text
+    assert re.findall(r'<td><a href="/jobs/([^"]*)">', page) == expected
+    if not expected:
+        assert "No run fits" in page
+
+
+def test_a_time_that_is_none_is_explained(client: Client) -> None:
+    answer = client.get("/runs?since=yesterday&job=<b>")
+    assert answer.status_code == 400
+    assert "since is &#34;yesterday&#34; but must be a time" in answer.text
+    assert 'value="&lt;b&gt;"' in answer.text
+
+
+def test_the_list_of_runs_has_pages(client: Client, application: Application) -> None:
+    define(application, "job", overlap="allow")
+    ids = [runs.run_now(application, "job").id for _ in range(53)]
+    first = client.get("/runs?job=job").text
+    assert re.findall(r'href="/runs/(\d+)">#', first) == [str(each) for each in reversed(ids[3:])]
+    following = re.search(r'href="([^"]*)">Older<', first)
+    assert following is not None
+    second = client.get(following[1].replace("&amp;", "&")).text
+    assert re.findall(r'href="/runs/(\d+)">#', second) == [str(each) for each in reversed(ids[:3])]
+    assert 'href="/runs?job=job">Newest' in second
 
 
 def test_a_chain_is_finished_from_its_failure(leading_client: Client) -> None:

@@ -24,7 +24,8 @@ def later(seconds: float) -> datetime:
 def add_job(connection: Connection, name: str = "job", **fields: Any) -> int:
     """A job at revision 1; its id."""
     document = {"name": name, "command": "true", **fields}
-    return jobs.insert_job(connection, read_definition(document), document, "somebody", NOW)
+    new = jobs.NewJob(read_definition(document), document)
+    return jobs.insert_jobs(connection, [new], "somebody", NOW)[new.definition.name]
 
 
 def change_job(connection: Connection, name: str, **fields: Any) -> None:

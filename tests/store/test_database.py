@@ -10,8 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from chronos_py.errors import ConfigurationError, DatabaseUnavailable
+from chronos_py.store import database as database_module
 from chronos_py.store import jobs, outbox
 from chronos_py.store.database import Database
+from tests.cluster.server import wait_for
+from tests.databases import OWN_IDLE_TRANSACTION_SECONDS
+from tests.store.background import count_sessions
 from tests.store.building import NOW, add_job
 
 
@@ -28,11 +32,32 @@ def test_sqlite_keeps_what_it_acknowledged(sqlite_store: Database) -> None:
 
 
 @pytest.mark.postgres
-def test_postgres_keeps_what_it_acknowledged(postgres_store: Database) -> None:
-    assert setting(postgres_store, "SHOW synchronous_commit") == "on"
-    assert setting(postgres_store, "SHOW fsync") == "on"
-    assert setting(postgres_store, "SHOW timezone") == "UTC"
-    assert setting(postgres_store, "SHOW idle_in_transaction_session_timeout") == "5s"
+def test_postgres_keeps_what_it_acknowledged(postgres_store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_SECONDS", OWN_IDLE_TRANSACTION_SECONDS)
+    database = Database(postgres_store.engine.url.render_as_string(hide_password=False))
+    assert setting(database, "SHOW synchronous_commit") == "on"
+    assert setting(database, "SHOW timezone") == "UTC"
+    assert setting(database, "SHOW idle_in_transaction_session_timeout") == "10s"
+    database.close()
+
+
+@pytest.mark.postgres
+def test_what_stands_still_in_a_transaction_keeps_no_locks(
+    postgres_store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_SECONDS", 1)
+    stopped = Database(postgres_store.engine.url.render_as_string(hide_password=False))
+
+    def stand_still() -> None:
+        with stopped.write() as connection:
+            add_job(connection, "left")
+            wait_for("the session to be ended", lambda: not count_sessions(postgres_store, "backend_xid IS NOT NULL"))
+
+    with pytest.raises(DatabaseUnavailable):
+        stand_still()
+    with postgres_store.write() as connection:
+        add_job(connection, "left")
+    stopped.close()
 
 
 def test_foreign_keys_are_checked(database: Database) -> None:

@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chronos_py.model.job import Counters
-from chronos_py.model.run import RunState
-from chronos_py.store import attempts, chains, jobs, schedules
+from chronos_py.model.run import Reason, RunState, Trigger
+from chronos_py.store import attempts, chains, jobs, runs, schedules
 from chronos_py.store.database import Database
 from chronos_py.store.schedules import Advance, StoredSchedule
 from chronos_py.store.tables import JobRevisionRow
+from tests.store.background import WAIT, in_background, wait_until_it_waits
 from tests.store.building import NOW, POOL, add_attempt, add_job, add_run, change_job, later, stored_run
 
 
@@ -172,3 +173,45 @@ def test_a_job_whose_schedule_is_exhausted_is_disabled_once(database: Database) 
     assert job is not None
     assert (job.revision, job.definition.disabled, job.document["disabled"]) == (2, True, True)
     assert names(database, disabled=True) == ["job"]
+
+
+@pytest.mark.postgres
+def test_a_job_that_is_being_changed_gets_runs_all_the_same(postgres_store: Database) -> None:
+    """The planner holds the schedule, which who changes the job wants next: it must not wait for the job."""
+    database = postgres_store
+    with database.write() as connection:
+        job_id = add_job(connection)
+        queued, running = add_run(connection, job_id), add_run(connection, job_id, RunState.RUNNING)
+    with database.write() as editor:
+        jobs.find_job(editor, "job", lock=True)
+        change_job(editor, "job", disabled=True)
+        with database.write() as planner:
+            planner.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            add_run(planner, job_id)
+    with database.write() as settler:
+        runs.end_run(settler, running, RunState.SUCCEEDED, Reason.NONE, "", NOW)
+        with database.write() as editor:
+            editor.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            assert runs.skip_queued(editor, job_id, [Trigger.MANUAL], "skipped", NOW)[0] == queued
+
+
+@pytest.mark.postgres
+def test_a_job_that_is_disabled_while_it_is_edited_keeps_what_was_edited(postgres_store: Database) -> None:
+    database = postgres_store
+    with database.write() as connection:
+        job_id = add_job(connection)
+
+    def disable() -> bool:
+        with database.write() as connection:
+            return jobs.disable(connection, job_id, "the leader", NOW)
+
+    with database.write() as editor:
+        editor.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")  # however late the other one is
+        change_job(editor, "job", command="edited")
+        disabled = in_background(disable)
+        wait_until_it_waits(database)
+    assert disabled.result(WAIT)
+    with database.read() as connection:
+        job = jobs.find_job(connection, "job")
+    assert job is not None
+    assert (job.revision, job.definition.command, job.definition.disabled) == (3, "edited", True)

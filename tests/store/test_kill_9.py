@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from chronos_py.store import outbox
 from chronos_py.store.database import Database
+from tests.cluster.server import wait_for
 from tests.databases import migrate, private_postgres
 from tests.store.building import NOW
 
@@ -50,8 +51,20 @@ def last_acknowledged(process: subprocess.Popen[str], seen: int) -> int:
     return max([seen, *(int(line) for line in process.stdout if line.endswith("\n"))])
 
 
+def is_alone(database: Database) -> bool:
+    """Whether the sessions of others have ended: a commit that was asked for goes on without its client."""
+    others = text(
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    with database.read() as connection:
+        return connection.execute(others).first() is None
+
+
 def check_and_clear(database: Database, acknowledged: int) -> None:
     """All that was acknowledged is there, at most one more commit, and each of them whole."""
+    if database.dialect == "postgresql":
+        wait_for("the session of the dead writer to end", lambda: is_alone(database))
     with database.write() as connection:
         rows = outbox.undelivered(connection, 1_000_000)
         outbox.mark_delivered(connection, [row_id for row_id, _, _ in rows], NOW)

@@ -6,9 +6,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from chronos_py.errors import DatabaseUnavailable, Deposed
 from chronos_py.store import database as database_module
@@ -16,8 +17,11 @@ from chronos_py.store import leadership, outbox
 from chronos_py.store.database import Database
 from chronos_py.store.leadership import SqlLease
 from chronos_py.store.tables import LeadershipRow
-from tests.store.background import WAIT, in_background
+from tests.cluster.server import wait_for
+from tests.store.background import WAIT, count_sessions, in_background, wait_until_it_waits
 from tests.store.building import NOW
+
+SHORT = 0.2  # seconds of a lease
 
 
 def lease(database: Database, holder: str) -> SqlLease:
@@ -221,11 +225,24 @@ def test_no_write_of_an_old_epoch_lands_after_a_newer_one(database_url: str, dat
     assert len(set(order)) + len(set(refused) - set(order)) == current(database).epoch == 36
 
 
+def wait_until_it_is_idle(database: Database, seconds: float) -> None:
+    """Until a transaction has done nothing for so long."""
+    idle = "state = 'idle in transaction' AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+    wait_for("an idle transaction", lambda: count_sessions(database, idle, seconds=seconds), WAIT)
+
+
+def wait_until_they_are_old(database: Database, count: int, seconds: float) -> None:
+    """Until so many transactions, those that wait for others too, have gone on for so long."""
+    old = "xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+    wait_for("the transactions to go on", lambda: count_sessions(database, old, seconds=seconds) == count, WAIT)
+
+
 @pytest.mark.postgres
+@pytest.mark.parametrize("election", ["sql", "zookeeper"])
 def test_a_leader_that_stops_in_a_transaction_keeps_nobody_waiting(
-    postgres_store: Database, monkeypatch: pytest.MonkeyPatch
+    postgres_store: Database, monkeypatch: pytest.MonkeyPatch, election: str
 ) -> None:
-    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_SECONDS", 1)
+    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_SECONDS", 600)
     url = postgres_store.engine.url.render_as_string(hide_password=False)
     paused = Database(url)
     old = take_over(paused, "old")
@@ -233,12 +250,57 @@ def test_a_leader_that_stops_in_a_transaction_keeps_nobody_waiting(
     def lead_while_another_takes_over() -> None:
         with paused.lead(old) as connection:
             outbox.put(connection, "led", {"epoch": old}, NOW)
-            # It waits for the row that we keep locked, until the server has ended our session.
-            assert lease(postgres_store, "new").acquire(3600, NOW, "old") == old + 1
+            wait_until_it_is_idle(postgres_store, SHORT / 2)
+            # It would wait for the row that we keep locked, so it has the server end our session.
+            new = lease(postgres_store, "new")
+            take = partial(new.acquire, SHORT, NOW, "old") if election == "sql" else partial(new.claim, SHORT, NOW)
+            assert in_background(take).result(WAIT) == old + 1
 
     with pytest.raises(DatabaseUnavailable):
         lead_while_another_takes_over()
     assert notes(postgres_store) == []
     with pytest.raises(Deposed):
         lead_and_write(paused, old)
+    paused.close()
+
+
+_SHARE = "SELECT epoch FROM leadership FOR SHARE"
+_RENEW = "UPDATE leadership SET lease_until = lease_until"
+_OTHER = "SELECT pg_advisory_xact_lock(7)"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("first", "second"), [([_SHARE, _OTHER], [_SHARE, _OTHER]), ([_RENEW], [_SHARE])], ids=["a row", "the lease"]
+)
+def test_nor_does_one_that_stops_while_one_of_its_transactions_waits_for_another(
+    postgres_store: Database, monkeypatch: pytest.MonkeyPatch, first: list[str], second: list[str]
+) -> None:
+    """The second would get its lock when the first is ended, and keep it."""
+    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_SECONDS", 600)
+    paused = Database(postgres_store.engine.url.render_as_string(hide_password=False))
+    old = take_over(paused, "old")
+    has_ended = threading.Event()
+
+    def execute_and_stop(statements: list[str]) -> None:
+        with paused.write() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+            has_ended.wait(2 * WAIT)
+
+    both = [in_background(partial(execute_and_stop, first))]
+    wait_until_it_is_idle(postgres_store, 0)
+    both.append(in_background(partial(execute_and_stop, second)))
+    wait_until_it_waits(postgres_store)
+    wait_until_they_are_old(postgres_store, 2, SHORT)
+    new = lease(postgres_store, "new")
+    taken = in_background(partial(new.acquire, SHORT, NOW, "old"))
+    try:
+        assert taken.result(WAIT / 2) == old + 1
+        assert in_background(partial(new.renew, old + 1, 3600)).result(WAIT / 2)
+    finally:
+        has_ended.set()
+    for transaction in both:
+        with pytest.raises(DatabaseUnavailable):
+            transaction.result(WAIT)
     paused.close()

@@ -180,7 +180,7 @@ def test_counting_what_has_not_ended(database: Database) -> None:
         queued = add_run(connection, busy)
         add_run(connection, idle, RunState.LOST)
         assert runs.count_unfinished(connection, [busy, idle]) == {
-            busy: Unfinished(3, 2, made[RunState.WAITING_RETRY], queued),
+            busy: Unfinished(3, 2, made[RunState.WAITING_RETRY], queued, retrying=1),
             idle: Unfinished(),
         }
         assert runs.count_by_state(connection) == {

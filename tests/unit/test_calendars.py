@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronos_py.errors import InvalidDefinition
@@ -221,6 +221,7 @@ OWN = read_calendar(
 )
 
 
+@settings(deadline=None)  # years of one occurrence each take a while
 @given(text=schedules, fields=restrictions, moment=moments)
 def test_skipping_equals_stepping(text: str, fields: dict[str, Any], moment: datetime) -> None:
     schedule = timetable({"own": OWN}, schedule=text, **fields)
@@ -230,7 +231,9 @@ def test_skipping_equals_stepping(text: str, fields: dict[str, Any], moment: dat
         assert schedule.latest_at_or_before(time) == time
         assert schedule.latest_at_or_before(time + timedelta(microseconds=1)) == time
         assert schedule.next_after(time - timedelta(microseconds=1)) == time
-        assert schedule.count_between(times[0], time) == index + 1
+        count = schedule.count_between(times[0], time)
+        # Where blocks cut years of occurrences into very many pieces, nobody counts them.
+        assert count == index + 1 or (count is None and time - times[0] > timedelta(days=365))
     if times:
         before = schedule.latest_at_or_before(moment)
         assert before is None or (before <= moment and schedule.next_after(before) == times[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,17 @@ def test_cells_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]) -> Non
 def every_command(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     children = getattr(command, "commands", {})
     return [path, *(found for name, child in children.items() for found in every_command(child, (*path, name)))]
+
+
+def test_pages_name_commands_that_there_are() -> None:
+    named = {
+        tuple(re.match(r"[a-z -]*", words)[0].split())  # type: ignore[index]
+        for page in (Path(__file__).parents[2] / "templates").glob("*.html")
+        for words in re.findall("<code>chronos ([^<]*)</code>", page.read_text())
+    }
+    known = set(every_command(chronos))
+    assert named
+    assert all(any(words[:length] in known for length in range(1, len(words) + 1)) for words in named), named
 
 
 @pytest.mark.parametrize("path", every_command(chronos), ids=" ".join)

@@ -169,6 +169,33 @@ def test_exit_zero_is_success_and_anything_else_says_why() -> None:
     assert judge(None, "", "", None, None, Reason.NONE).state is AttemptState.LOST
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "cause", "message", "words"),
+    [
+        (127, "", "exited with code 127", "exited with code 127: the shell did not find the command"),
+        (126, "", "", "the command ended with exit status 126: the shell may not execute the command"),
+        (75, "", "exited with code 75", "exited with code 75"),
+        (127, "", "the disk is full", "the disk is full"),
+        (
+            139,
+            "signal",
+            "ended by SIGSEGV",
+            "ended by SIGSEGV: the program crashed (it used memory that it does not have)",
+        ),
+        (137, "signal", "ended by signal 40", "ended by signal 40"),
+        (
+            137,
+            "memory",
+            "killed by the kernel: out of memory, limit 128 MB",
+            "killed by the kernel: out of memory, limit 128 MB",
+        ),
+        (137, "memory", "container died", "out of memory, container died"),
+    ],
+)
+def test_how_it_ended_is_said_in_words(exit_code: int, cause: str, message: str, words: str) -> None:
+    assert judge(exit_code, cause, message, NOW, None, Reason.NONE).message == words
+
+
 def test_a_task_that_ended_before_the_kill_keeps_its_own_outcome() -> None:
     before, after = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
     assert judge(0, "", "", before, NOW, Reason.KILLED).state is AttemptState.SUCCEEDED

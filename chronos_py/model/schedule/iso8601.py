@@ -57,6 +57,8 @@ class RepeatingInterval:
         if self.period.is_zero:
             return 0
         k = (instant - anchor) // self.period.nominal
+        if not (self.period.months or self.period.days):
+            return k
         # The estimate is off by the unevenness of months and clock changes only: a step or two.
         while k > 0 and self._is_past(k, instant):
             k -= 1

@@ -1,0 +1,1 @@
+"""Tasks as containers of one or several Docker engines."""

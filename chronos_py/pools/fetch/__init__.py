@@ -1,0 +1,1 @@
+"""Files that a task asks for: fetched, checked, unpacked, kept in a cache."""

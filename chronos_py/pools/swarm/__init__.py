@@ -1,0 +1,1 @@
+"""Tasks as services of a Docker Swarm: one service per attempt."""

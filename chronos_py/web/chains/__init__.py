@@ -1,0 +1,1 @@
+"""The drawing of chains, and the same as a table."""

@@ -1,0 +1,1 @@
+"""Jobs: the list with its filters and what is done with many, and the page of one."""

@@ -1,0 +1,1 @@
+"""Runs: the list, one run with its attempts, and its output."""

@@ -1,0 +1,1 @@
+"""What ran, runs and will run, over a day or a month."""

@@ -21,10 +21,16 @@ from chronos_py.model.task import Task
 from chronos_py.pools import LaunchLost, PoolOptions, PoolUnavailable, TaskState
 from chronos_py.pools.docker.pool import DockerPool
 
-from .docker_fixtures import allow, private_engine, start_engine
-from .waiting import eventually, final, has_written, present
+from .docker_fixtures import allow, options_on, private_engine, start_engine
+from .swarm_hosts import Host
+from .waiting import as_soon_as, eventually, final, has_written, present
 
+MOST_ROUNDS = 40
 UNTIL_GO = "while [ ! -e /chronos/shared/go ]; do sleep 0.05; done"
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
 
 
 class OwnEngine:
@@ -239,6 +245,61 @@ def test_an_engine_killed_in_the_middle_of_a_start_never_means_a_second_run(
         else:
             assert final(pool, task_name).is_final
     assert witness.read_text() == "ran\n"
+
+
+@pytest.fixture
+def restoring(spare_host: Host) -> Iterator[Host]:
+    """An engine whose containers go on while it is dead; the default network that tells when it came up does, too."""
+    spare_host.stop_engine()
+    spare_host.start_engine("--live-restore")
+    yield spare_host
+    spare_host.stop_engine()
+    spare_host.start_engine()
+
+
+@pytest.mark.docker
+def test_an_engine_with_live_restore_killed_in_the_middle_of_a_start_never_means_a_second_run(
+    restoring: Host, task_name: str, tmp_path: Path
+) -> None:
+    witness = tmp_path / "shared" / "witness"
+    with (
+        contextlib.closing(DockerPool.from_options(options_on([restoring.url], tmp_path))) as pool,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        goes_on = pool.submit(Task(f"{task_name}-goes-on", "echo up; sleep 600"), allow)
+        has_written(pool, goes_on, b"up\n")
+        for number in range(MOST_ROUNDS):
+            task = Task(f"{task_name}-{number}", "echo ran >> /chronos/shared/witness; sleep 0.5")
+            launch = threads.submit(pool.submit, task, allow)
+            as_soon_as(lambda number=number: len(lines(witness)) > number)
+            restoring.kill_engine()
+            answer = launch.exception(60)
+            assert answer is None or isinstance(answer, PoolUnavailable)
+            restoring.start_engine("--live-restore")
+            try:
+                pool.recover(task, allow)
+                final(pool, task.name)
+                was_met = False
+            except LaunchLost:
+                was_met = True
+            assert len(lines(witness)) == number + 1
+            if was_met:
+                break
+        else:
+            pytest.fail("the moment was never met")
+        pool.kill(goes_on, 0)
+
+
+@pytest.mark.docker
+def test_an_engine_with_live_restore_that_did_not_die_launches_what_was_only_created(
+    restoring: Host, task_name: str, tmp_path: Path
+) -> None:
+    with contextlib.closing(DockerPool.from_options(options_on([restoring.url], tmp_path))) as pool:
+        permits = iter([None])
+        with pytest.raises(StopIteration):
+            pool.submit(Task(task_name, "exit 3"), lambda: next(permits))
+        pool.recover(Task(task_name, "exit 3"), allow)
+        assert final(pool, task_name).exit_code == 3
 
 
 @pytest.mark.docker

@@ -19,24 +19,30 @@ from chronos_py.model.task import Task
 from chronos_py.pools import LaunchLost, LaunchRefused, PoolUnavailable, TaskState
 from chronos_py.pools.swarm.calls import remove_service
 from chronos_py.pools.swarm.pool import SwarmPool
+from chronos_py.pools.swarm.status import LOST_TRACK, NO_SHARED_FOLDER
 
 from .docker_fixtures import allow
 from .swarm_fixtures import pool_on
 from .swarm_hosts import Host
-from .waiting import eventually, final, has_written, present, status_of
+from .waiting import as_soon_as, eventually, final, has_written, present, status_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(240)]
 
 WITNESS = 'echo ran >> "$CHRONOS_SHARED_DIR/witness"'
 WAIT = 'while [ ! -e "$CHRONOS_SHARED_DIR/go" ]; do sleep 0.1; done'
 FOREVER = "while :; do sleep 0.1; done"
+MOST_ROUNDS = 40
 ON_MANAGER = (Constraint("hostname", Operator.EQUALS, "node1"),)
 ON_WORKER = (Constraint("hostname", Operator.EQUALS, "node2"),)
 
 
+def lines_of(tmp_path: Path, name: str) -> list[str]:
+    file = tmp_path / "shared" / name
+    return file.read_text().splitlines() if file.exists() else []
+
+
 def times_run(tmp_path: Path) -> int:
-    file = tmp_path / "shared" / "witness"
-    return len(file.read_text().splitlines()) if file.exists() else 0
+    return len(lines_of(tmp_path, "witness"))
 
 
 def running(pool: SwarmPool, name: str, command: str, node: tuple[Constraint, ...] = ON_WORKER) -> str:
@@ -78,10 +84,13 @@ def test_a_task_on_a_node_that_is_cut_off_is_unknown_until_the_node_is_back(
             status = present(swarm_pool, name)
             assert (status.state, status.node) == (TaskState.RUNNING, "node2"), status
             assert "unknown: its node node2 is down" in status.message
-        with pytest.raises(
-            PoolUnavailable, match="read from node2: the node is down"
-        ):  # its log is there, but not to be had
-            swarm_pool.logs(before, "stdout", 0, 100)
+        # Its log is there, but no manager has it; the node's own engine, where it was named, does.
+        with (
+            contextlib.closing(pool_on(swarm_hosts[:1], tmp_path)) as by_manager,
+            pytest.raises(PoolUnavailable, match="read from node2: the node is down"),
+        ):
+            by_manager.logs(before, "stdout", 0, 100)
+        assert swarm_pool.logs(before, "stdout", 0, 100) == b"kept\n"
         # Others go on meanwhile, and those for the node wait for it.
         swarm_pool.submit(Task(f"{task_name}-other", "true"), allow)
         assert final(swarm_pool, f"{task_name}-other").node == "node1"
@@ -116,6 +125,47 @@ def test_a_worker_engine_that_is_killed_and_started_again(
     assert status.exit_code != 0
     assert swarm_pool.logs(handle, "stdout", 0, 100) == b"ready\n"
     assert times_run(tmp_path) == 1
+
+
+@pytest.mark.parametrize("goes_on", ["", "; sleep 1"], ids=["over-at-once", "goes-on"])
+def test_what_an_engine_was_killed_in_starting_is_not_started_again(
+    swarm_pool: SwarmPool, swarm_hosts: list[Host], task_name: str, tmp_path: Path, goes_on: str
+) -> None:
+    """An engine notes that a program began a moment after it did, and starts again what it has no note of.
+
+    The moment is met more often than not, and without it there is nothing to see: so it is tried until it was.
+    """
+    manager, worker = swarm_hosts
+    for number in range(MOST_ROUNDS):
+        name = f"{task_name}-{number}"
+        swarm_pool.submit(Task(name, f"{WITNESS}{goes_on}", constraints=ON_WORKER), allow)
+        as_soon_as(lambda number=number: times_run(tmp_path) > number)
+        worker.kill_engine()
+        worker.start_engine()
+        eventually(lambda: manager.node("node2")["Status"]["State"] == "ready", 90)
+        status = final(swarm_pool, name, 60)
+        assert times_run(tmp_path) == number + 1, status
+        if status.state is TaskState.LOST:
+            assert status.message == LOST_TRACK
+            return
+    pytest.fail("the moment was never met")
+
+
+def test_a_node_without_the_shared_folder_runs_nothing(
+    swarm_pool: SwarmPool, swarm_hosts: list[Host], task_name: str, tmp_path: Path
+) -> None:
+    """A folder of that name on its own disk would swallow the task's outputs."""
+    worker, shared = swarm_hosts[1], tmp_path / "shared"
+    worker.inside("mount", "-t", "tmpfs", "none", shared)
+    try:
+        swarm_pool.submit(Task(task_name, WITNESS, constraints=ON_WORKER), allow)
+        status = final(swarm_pool, task_name)
+    finally:
+        worker.inside("umount", shared)
+    assert (status.state, status.exit_code, status.cause) == (TaskState.EXITED, None, "launch")
+    assert status.message == f"on node2: {NO_SHARED_FOLDER.format(shared)}"
+    swarm_pool.submit(Task(f"{task_name}-own", "exit 125", constraints=ON_WORKER), allow)
+    assert final(swarm_pool, f"{task_name}-own").exit_code == 125
 
 
 def test_a_manager_that_is_killed_and_started_again_starts_nothing_anew(

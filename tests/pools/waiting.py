@@ -22,6 +22,13 @@ def eventually(look: Callable[[], Something | None], seconds: float = 60) -> Som
     return answer
 
 
+def as_soon_as(look: Callable[[], bool], seconds: float = 60) -> None:
+    """Look without a pause: what comes next must come within a millisecond."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline
+
+
 def status_of(pool: Pool, name: str) -> TaskStatus | None:
     """What the pool's truth says of a task; None when it does not name it."""
     found = [status for status in pool.list() if status.name == name]

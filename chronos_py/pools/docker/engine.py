@@ -144,7 +144,8 @@ class Engine:
     def up_since(self) -> datetime | None:
         """When the engine came up; None when it does not tell.
 
-        It says so nowhere, but it makes its default bridge network anew each time.
+        It says so nowhere, but it makes its default bridge network anew each time; unless it has live-restore, and
+        containers ran on meanwhile: then this is an earlier time.
         """
         with self.answering():
             try:

@@ -227,7 +227,7 @@ class DockerLaunch:
         words = found["State"]["Error"]
         if words and broke_in_the_start(words):
             raise LaunchLost(f"The Docker engine broke while it started {name!r}, which may have run: {words}.")
-        if not words and self._came_up_after(found):
+        if not words and self._may_have_come_up_after(found):
             raise LaunchLost(
                 f"The Docker engine went down between the creation of {name!r} and its start, "
                 "and cannot tell whether it ran."
@@ -269,9 +269,15 @@ class DockerLaunch:
     def _saw_start(self, filters: dict[str, Any]) -> bool:
         return bool(self._engine.past_events({"type": "container", "event": "start", **filters}))
 
-    def _came_up_after(self, found: Inspected) -> bool:
+    def _may_have_come_up_after(self, found: Inspected) -> bool:
         created_at, up_since = parse_time(found["Created"]), self._engine.up_since()
-        return created_at is not None and up_since is not None and created_at < up_since
+        if created_at is not None and up_since is not None and created_at < up_since:
+            return True
+        if not self._engine.facts().get("LiveRestoreEnabled"):
+            return False
+        # While containers run, such an engine keeps the network that tells when it came up. Its memory does not last.
+        creation = {"type": "container", "event": "create", "container": found["Id"]}
+        return not self._engine.past_events(creation)
 
 
 def _refuse_local_files(path: str) -> AbstractContextManager[Iterator[bytes]]:

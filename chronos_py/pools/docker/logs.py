@@ -29,7 +29,7 @@ from docker import APIClient
 from docker.types import CancellableStream
 
 from chronos_py.pools import PoolUnavailable, Stream
-from chronos_py.pools.docker.engine import CALL_SECONDS, TRANSPORT_ERRORS, hang_up
+from chronos_py.pools.docker.engine import CALL_SECONDS, CONNECT_SECONDS, TRANSPORT_ERRORS, hang_up
 
 READ_AHEAD_BYTES = 2**20
 MOST_READERS = 16
@@ -127,14 +127,17 @@ class Follower:
         self._wait_seconds = OPENING_SECONDS
         self._closed = False
         self.ended = False
+        self._failure: PoolUnavailable | None = None
         threading.Thread(target=self._pump, args=(pieces,), name="docker-logs", daemon=True).start()
 
     def read(self, size: int) -> bytes:
-        """At most ``size`` bytes of what has come by now."""
+        """At most ``size`` bytes of what has come by now. Raises PoolUnavailable after what came before it."""
         with self._changed:
             self._changed.wait_for(lambda: self._buffer or self.ended, self._wait_seconds)
             self._wait_seconds = FRESH_SECONDS
             self._changed.notify_all()
+            if self._failure and not self._buffer:
+                raise self._failure
             return _take(self._buffer, size)
 
     def close(self) -> None:
@@ -154,7 +157,9 @@ class Follower:
                     self._changed.wait_for(lambda: self._closed or len(self._buffer) < READ_AHEAD_BYTES)
                     if self._closed:
                         return
-        except (*TRANSPORT_ERRORS, PoolUnavailable):
+        except PoolUnavailable as error:
+            self._failure = error
+        except TRANSPORT_ERRORS:
             pass  # whoever reads asks the engine again, and hears from it what is wrong
         finally:
             with self._changed:
@@ -164,6 +169,8 @@ class Follower:
 
 class Logs:
     """The logs of an engine's containers."""
+
+    call_seconds = CALL_SECONDS
 
     def __init__(self, engine: Source, look: Callable[[str], Sight | None]) -> None:
         """``look`` tells how a container stands now; None when it never began or is gone."""
@@ -249,8 +256,12 @@ class Logs:
         if sight.is_running:
             return Follower(pieces, response, offset)
         reader = Reader(pieces, response)
-        with self._engine.answering():
-            reader.skip(offset)
+        try:
+            with self._engine.answering():
+                reader.skip(offset)
+        except PoolUnavailable:
+            reader.close()
+            raise
         return reader
 
     def _request(self, handle: str, stream: Stream, follow: bool) -> requests.Response | None:
@@ -258,10 +269,10 @@ class Logs:
         client = self._engine.client
         with self._engine.answering():
             response = client.get(
-                f"{client.base_url}/v{client.api_version}/containers/{handle}/logs",
+                f"{client.base_url}/v{client.api_version}/{self._place(handle)}/logs",
                 params={stream: "1", "follow": "1" if follow else "0"},
                 stream=True,
-                timeout=(CALL_SECONDS, None if follow else CALL_SECONDS),
+                timeout=(CONNECT_SECONDS, None if follow else self.call_seconds),
             )
             if response.ok:
                 return response
@@ -270,6 +281,10 @@ class Logs:
         if response.status_code == requests.codes.not_found or "does not support reading" in words:
             return None
         raise PoolUnavailable(f"The Docker engine at {self._engine.url} cannot read a log: {' '.join(words.split())}")
+
+    def _place(self, handle: str) -> str:
+        """Where the API has the log."""
+        return f"containers/{handle}"
 
 
 def _take(buffer: bytearray, size: int) -> bytes:

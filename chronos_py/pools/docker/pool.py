@@ -18,7 +18,8 @@ What a task's fields become:
 
 What stays uncertain, and is reported as :class:`LaunchLost` instead of being launched again: the engine writes
 down that a program began a moment after it did. Measured: killed in between, it comes back and calls the
-container never started, though its program ran.
+container never started, though its program ran. An engine with live-restore cannot always tell that it was away; then
+what it does not remember to have created is taken for uncertain, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The folder that a task of a swarm has in the shared folder: the file of its outputs, and what it fetches.
+"""The folder that a task of a swarm has in the shared folder: its outputs, the note of its start, what it fetches.
 
 Nobody can put a file into a container of a service, nor take one out of it without its node's own engine. But every
 node of the swarm, and every server, has the shared folder; so a task's files lie there, beside those of all others.
@@ -11,12 +11,15 @@ import shutil
 import stat
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from chronos_py.pools import LaunchRefused
 from chronos_py.pools.docker.request import SHARED_DIR
 
 FOLDER = ".chronos"
+START = "start"
+START_AGAIN = "start.again"
 _FOR_EVERYBODY = 0o777
 _TO_PASS_THROUGH = 0o711
 
@@ -24,6 +27,19 @@ _TO_PASS_THROUGH = 0o711
 def output_path(cluster: str, name: str) -> str:
     """Where the task itself finds the file of its outputs."""
     return f"{SHARED_DIR}/{FOLDER}/{cluster}/{name}/out/outputs"
+
+
+def start_path(cluster: str, name: str) -> str:
+    """Where the task itself makes a file when it is started; see :mod:`chronos_py.pools.swarm.once`."""
+    return f"{SHARED_DIR}/{FOLDER}/{cluster}/{name}/out/{START}"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a task's folder tells of its start."""
+
+    is_noted: bool
+    was_repeated: bool
 
 
 class TaskFiles:
@@ -85,6 +101,15 @@ class TaskFiles:
             return b""
         with os.fdopen(descriptor, "rb") as file:
             return file.read(limit)
+
+    def start_of(self, name: str) -> Start:
+        """What is not there was not noted, or its folder cannot be read."""
+        try:
+            # Network file systems remember for a while that a file was not there; a folder's list is asked for anew.
+            noted = os.listdir(self._folder / name / "out")
+        except OSError:
+            noted = []
+        return Start(is_noted=START in noted, was_repeated=START_AGAIN in noted)
 
     def remove(self, name: str) -> None:
         shutil.rmtree(self._folder / name, ignore_errors=True)

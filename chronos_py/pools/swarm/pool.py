@@ -1,8 +1,8 @@
 """The pool of tasks on a Docker Swarm: one service for each, with one task that Swarm never starts again.
 
 ``docker_url`` names the engines of the swarm's managers, with commas between them; whichever answers is asked.
-Engines of workers may be named, too. They are asked for what Swarm does not keep: whether a task was killed for lack
-of memory, and when exactly its program began and ended.
+Engines of workers may be named, too. They are asked for output, which managers may fail to get, and for what Swarm
+does not keep: whether a task was killed for lack of memory, and when exactly its program began and ended.
 
 Every node must have the shared folder (a network file system, at one path, seen by the servers as well), and the
 images, or a registry that has them. What a task's fields become is told in :mod:`chronos_py.pools.swarm.service`, of
@@ -61,7 +61,7 @@ from chronos_py.pools.swarm.logs import SwarmLogs
 from chronos_py.pools.swarm.managers import Managers
 from chronos_py.pools.swarm.nodes import capacity_of, has_majority, pool_nodes
 from chronos_py.pools.swarm.service import is_killed, is_started, service_spec
-from chronos_py.pools.swarm.status import container_of, own_task, status_of
+from chronos_py.pools.swarm.status import container_of, own_task, status_of, with_doubt
 
 LOOK_SECONDS = 0.5
 INIT_FAILURE_BYTES = 1000
@@ -141,6 +141,7 @@ class SwarmPool:
             self._ended = {handle: status for handle, status in self._ended.items() if handle in handles}
             self._was_away = {handle: node for handle, node in self._was_away.items() if handle in handles}
             self._terminals &= handles
+        self._logs.keep_only(handles)
         return statuses
 
     def watch(self, stop: threading.Event) -> Generator[str]:
@@ -224,6 +225,8 @@ class SwarmPool:
             return status
         if task and status.exit_code is not None:
             status = self._with_what_its_node_knows(status, task)
+        if task and status.state is TaskState.EXITED:
+            status = with_doubt(status, task, self._files.start_of(status.name), str(self._around.shared_dir))
         if handle in self._was_away and status.exit_code:
             away = f"its node {self._was_away[handle]} had been away, and Swarm ends what ran there"
             status = replace(status, message=f"{status.message or f'exit status {status.exit_code}'}; {away}")

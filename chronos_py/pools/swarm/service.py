@@ -27,13 +27,13 @@ from chronos_py.pools.docker.request import (
     LABEL_CLUSTER,
     LABEL_TASK,
     SHARED_DIR,
-    SHELL,
     Surroundings,
     image_of,
 )
 from chronos_py.pools.docker.sandbox import SANDBOX
-from chronos_py.pools.swarm.files import output_path
+from chronos_py.pools.swarm.files import output_path, start_path
 from chronos_py.pools.swarm.nodes import MEBI, NANO
+from chronos_py.pools.swarm.once import once
 from chronos_py.pools.swarm.parameters import Spec, apply_parameters
 
 LABEL_KILLED = "chronos.killed"
@@ -46,7 +46,7 @@ def service_spec(task: Task, around: Surroundings, constraints: list[str], sandb
     ``constraints`` are Swarm's; ``sandbox`` is the folder of what the task fetches.
     """
     container = task.container or Container()
-    program, arguments = _command(task)
+    program, arguments = _command(task, around)
     mounts = [_mount(volume) for volume in container.volumes]
     spec: Spec = {
         "Name": task.name,
@@ -119,11 +119,11 @@ def is_own(task: dict[str, Any]) -> bool:
     return LABEL_KILLED not in (task["Spec"]["ContainerSpec"].get("Labels") or {})
 
 
-def _command(task: Task) -> tuple[list[str] | None, list[str] | None]:
+def _command(task: Task, around: Surroundings) -> tuple[list[str] | None, list[str] | None]:
     if not task.command:
         return None, list(task.arguments) or None
     if task.shell:
-        return SHELL, [task.command]
+        return once(task.command, start_path(around.cluster, task.name))
     return [task.command], list(task.arguments)
 
 

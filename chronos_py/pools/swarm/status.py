@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from chronos_py.pools import TaskState, TaskStatus
 from chronos_py.pools.docker.engine import parse_time
 from chronos_py.pools.docker.request import LABEL_TASK
+from chronos_py.pools.docker.status import broke_in_the_start
 from chronos_py.pools.swarm.calls import Found
+from chronos_py.pools.swarm.files import Start
 from chronos_py.pools.swarm.nodes import AWAY, host_name, state_of
+from chronos_py.pools.swarm.once import was_not_run
 from chronos_py.pools.swarm.service import is_killed, is_own, is_started
 
 _ENDED = ("complete", "failed", "shutdown", "rejected", "orphaned", "remove")
 
 NODE_REMOVED = "its node was removed from the swarm; how it ended is not known"
+LOST_TRACK = (
+    "its engine was killed as it began and lost track of it: it may have gone on, and how it ended is not known"
+)
+NO_SHARED_FOLDER = "the shared folder, which every node needs at the servers' path, cannot be written ({})"
 NEVER_BEGAN = "launch"  # the cause of an end before the beginning
+START_FAILED = "starting container failed"  # an engine's words for what may have begun all the same
+# An engine that does not know any more what its runtime has. Measured: the program goes on, and nobody can end it.
+_STILL_THERE = "already in use"
 
 
 def own_task(tasks: list[Found]) -> Found | None:
@@ -63,6 +74,25 @@ def container_of(task: Found) -> str:
     return str((task["Status"].get("ContainerStatus") or {}).get("ContainerID", ""))
 
 
+def with_doubt(status: TaskStatus, task: Found, start: Start, shared_dir: str) -> TaskStatus:
+    """The status of a task that ended, by what its folder says of its start, too: it may have run, or not at all."""
+    if status.cause == NEVER_BEGAN and START_FAILED in status.message:
+        is_there = _STILL_THERE in status.message or broke_in_the_start(status.message)
+        return _lost_track(status) if start.is_noted or is_there else status
+    if not was_not_run(task, status.exit_code):
+        return status
+    if start.was_repeated:
+        return _lost_track(status)
+    if not start.is_noted:
+        words = f"{f'on {status.node}: ' if status.node else ''}{NO_SHARED_FOLDER.format(shared_dir)}"
+        return _never_began(status.name, status.handle, words, status.finished_at, status.node)
+    return status  # the command's own exit code
+
+
+def _lost_track(status: TaskStatus) -> TaskStatus:
+    return replace(status, state=TaskState.LOST, exit_code=None, cause="", message=LOST_TRACK)
+
+
 def _ended(name: str, handle: str, task: Found, node: str) -> TaskStatus:
     state = task["Status"]["State"]
     created_at, finished_at = _time(task, "CreatedAt"), _time(task["Status"], "Timestamp")
@@ -73,7 +103,7 @@ def _ended(name: str, handle: str, task: Found, node: str) -> TaskStatus:
         return TaskStatus(
             name, handle, TaskState.LOST, message=message, started_at=created_at, finished_at=finished_at, node=node
         )
-    if not container_of(task):
+    if not container_of(task) or START_FAILED in _words(task):
         where = f"on {node}: " if node else ""
         return _never_began(
             name, handle, f"{where}{_words(task) or 'it was ended before it began'}", finished_at, node
@@ -112,9 +142,10 @@ def _cause(task: Found, code: int) -> tuple[str, str]:
         hint = f"; it may have been its memory limit of {limit} MB, as only its node's engine knows" if limit else ""
         return "signal", f"ended by SIGKILL{hint}"
     try:
-        return "signal", said or f"ended by {signal.Signals(code - 128).name}"
+        by_signal = f"ended by {signal.Signals(code - 128).name}"
     except ValueError:
         return "", said
+    return "signal", said or by_signal
 
 
 def _words(task: Found) -> str:

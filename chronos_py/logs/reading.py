@@ -9,6 +9,7 @@ from chronos_py.logs.archive import LogArchive
 from chronos_py.model.run import FINAL_ATTEMPT_STATES, Attempt
 from chronos_py.pools import Pool, Stream
 
+_STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _CHUNK = 1 << 20
 # What is passed over in looking for the end of a running task's stream: a quarter of a gibibyte.
 _MOST_CHUNKS = 256
@@ -69,10 +70,14 @@ class TaskLogs:
                 return LogChunk(kept, offset, chunk.complete, offset)
         return LogChunk(kept, offset, complete=False)
 
-    def archive(self, attempt: Attempt, handle: str) -> None:
-        """Keep both streams of an ended task. May be done again."""
-        for stream in ("stdout", "stderr"):
-            self._archive.store(attempt.run_id, attempt.number, stream, self._stream(handle, stream))
+    def archive(self, run_id: int, number: int, handle: str) -> None:
+        """Keep both streams of an attempt's ended task. May be done again. Raises OSError and PoolUnavailable."""
+        for stream in _STREAMS:
+            self._archive.store(run_id, number, stream, self._stream(handle, stream))
+
+    def is_archived(self, run_id: int, number: int) -> bool:
+        """Whether both streams are kept. Raises OSError."""
+        return all(self._archive.size(run_id, number, stream) is not None for stream in _STREAMS)
 
     def _stream(self, handle: str, stream: Stream) -> Iterator[bytes]:
         offset = 0

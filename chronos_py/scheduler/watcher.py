@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from chronos_py.logs import TaskLogs
 from chronos_py.model.outcome import judge, judge_report
-from chronos_py.model.outputs import LIMIT, Outputs, read_outputs
+from chronos_py.model.outputs import Outputs
 from chronos_py.model.run import AttemptState, Reason
 from chronos_py.pools import PartlyUnavailable, PoolUnavailable, TaskState, TaskStatus
+from chronos_py.scheduler.collector import Collector, NotYet
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
 from chronos_py.scheduler.settler import Settler
@@ -23,11 +24,9 @@ logger = logging.getLogger(__name__)
 # was paused between its intent and its call must find the name taken when it wakes.
 TOMBSTONE = timedelta(hours=24)
 
-# So long the run of an ended task waits for a machine that does not give its output; then it ends without.
-UNREAD_PATIENCE = timedelta(minutes=10)
-
 _UNDER_WAY = (TaskState.WAITING, TaskState.RUNNING)
 _UNREPORTED = "its command has ended well; its outcome is still to be reported (the job is asynchronous)"
+_UNREAD = "it has ended; its output cannot be read yet: {}"
 _VANISHED = "the task vanished from the pool: someone removed it; how it ended is not known"
 
 
@@ -40,9 +39,8 @@ class Watcher:
         self._term = term
         self._launcher = launcher
         self._settler = settler
-        self._logs = logs
+        self._collector = Collector(term, logs)
         self._killed: dict[int, datetime] = {}
-        self._unread: dict[int, datetime] = {}  # since when the output of ended tasks could not be read
 
     def step(self) -> datetime | None:
         """Look once; when the next timeout of a running task comes.
@@ -71,6 +69,7 @@ class Watcher:
                 attempts.mark_reachable(connection, self._term.pool.name)
         if hidden:
             live = self._without_hidden(live, statuses, f"unknown: {hidden}")
+        self._collector.begin_pass(statuses)
         self._observe(live, statuses)
         self._settle_ended(live, statuses)
         self._kill(live, statuses)
@@ -117,7 +116,6 @@ class Watcher:
     def _settle_ended(self, live: Sequence[LiveAttempt], statuses: Mapping[str, TaskStatus]) -> None:
         endings: list[tuple[LiveAttempt, Ending]] = []
         unreported: list[LiveAttempt] = []
-        silent: dict[str, str] = {}  # machines that were asked in vain just now, and what was said
         for entry in live:
             status = statuses.get(entry.attempt.task_name)
             if status is None and entry.attempt.state is AttemptState.RUNNING:
@@ -127,62 +125,22 @@ class Watcher:
             if _awaits_report(entry, status):
                 unreported.append(entry)
                 continue
-            outputs = self._take(entry, status, silent)
-            if outputs is not None:
+            try:
+                outputs = self._collector.collect(entry, status)
+            except NotYet as reason:
+                self._say_of_ended([entry], _UNREAD.format(reason) if str(reason) else "")
+            else:
                 endings.append((entry, self._ending(entry, status, outputs)))
         self._settler.settle(endings)
         for entry, _ in endings:
             self._killed.pop(entry.attempt.id, None)
-            self._unread.pop(entry.attempt.id, None)
-        self._say_of_ended([entry for entry in unreported if entry.attempt.message != _UNREPORTED], _UNREPORTED)
+        self._say_of_ended(unreported, _UNREPORTED)
 
     def _say_of_ended(self, entries: Sequence[LiveAttempt], words: str) -> None:
-        if entries:
+        newly = [entry.attempt.id for entry in entries if words and entry.attempt.message != words]
+        if newly:
             with self._term.lead() as connection:
-                attempts.note_waiting(connection, [entry.attempt.id for entry in entries], words)
-
-    def _take(self, entry: LiveAttempt, status: TaskStatus, silent: dict[str, str]) -> Outputs | None:
-        """What an ended task left, once its output is kept; None when that cannot be done yet.
-
-        A machine that does not answer holds up its own tasks only, is asked once in a pass, and not for ever.
-        """
-        problem = silent.get(status.node, "") if status.node else ""
-        if not problem:
-            try:
-                return self._read_outputs(status) if self._keep_output(entry, status) else None
-            except PoolUnavailable as error:
-                problem = silent[status.node] = str(error)
-            except Exception:  # a bug, or an odd file: of this task only
-                logger.exception("What task %s has left cannot be read", status.name)
-                problem = "an internal error; see the server's log"
-        now = self._term.now()
-        if now - self._unread.setdefault(entry.attempt.id, now) >= UNREAD_PATIENCE:
-            return Outputs({}, f"Neither what it printed nor what it left for its children could be read: {problem}")
-        words = f"it has ended; its output cannot be read yet: {problem}"
-        self._say_of_ended([entry] if entry.attempt.message != words else [], words)
-        return None
-
-    def _keep_output(self, entry: LiveAttempt, status: TaskStatus) -> bool:
-        """Archive the output of an ended task. False when that fails: the task is settled once it works."""
-        if not status.handle:
-            return True
-        try:
-            self._logs.archive(entry.attempt, status.handle)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            message = f"The output of ended tasks cannot be kept: {reason}. Their runs end when there is room again."
-            if self._term.health.report("log archive", message):
-                logger.error("%s", message)
-            return False
-        if self._term.health.clear("log archive"):
-            logger.info("The output of ended tasks can be kept again.")
-        return True
-
-    def _read_outputs(self, status: TaskStatus) -> Outputs:
-        """What an ended task wrote for its children; one byte more than it may shows that it is too much."""
-        if not status.handle or status.state is not TaskState.EXITED:
-            return Outputs({})
-        return read_outputs(self._term.pool.outputs(status.handle, LIMIT + 1))
+                attempts.note_waiting(connection, newly, words)
 
     def _ending(self, entry: LiveAttempt, status: TaskStatus, outputs: Outputs) -> Ending:
         attempt = entry.attempt
@@ -267,8 +225,9 @@ class Watcher:
             settled = attempts.settled_tasks(connection, over)
         now = self._term.now()
         for task in settled:
-            if not _keeps_its_name(task, now):
-                self._term.pool.forget(statuses[task.name].handle)
+            status = statuses[task.name]
+            if self._collector.may_be_forgotten(task, status) and not _keeps_its_name(task, now):
+                self._term.pool.forget(status.handle)
 
 
 def _ended_well(status: TaskStatus) -> bool:

@@ -129,6 +129,8 @@ class SettledTask:
     """A task whose attempt has ended. ``recovered``: a second leader had a hand in its launch."""
 
     name: str
+    run_id: int
+    number: int
     finished_at: datetime | None
     recovered: bool
 
@@ -172,9 +174,9 @@ def inherited_variables(connection: Connection, runs: Iterable[Run]) -> dict[int
 def settled_tasks(connection: Connection, task_names: Sequence[str]) -> list[SettledTask]:
     """Which of these tasks belong to attempts that have ended."""
     rows = connection.execute(
-        select(AttemptRow.task_name, AttemptRow.finished_at, AttemptRow.recovered).where(
-            AttemptRow.task_name.in_(task_names), AttemptRow.state.in_(sorted(FINAL_ATTEMPT_STATES))
-        )
+        select(
+            AttemptRow.task_name, AttemptRow.run_id, AttemptRow.number, AttemptRow.finished_at, AttemptRow.recovered
+        ).where(AttemptRow.task_name.in_(task_names), AttemptRow.state.in_(sorted(FINAL_ATTEMPT_STATES)))
     )
     return [SettledTask(*row) for row in rows]
 

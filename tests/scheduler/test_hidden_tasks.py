@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chronos_py.model.run import AttemptState, Reason, RunState
-from chronos_py.pools import PartlyUnavailable, PoolUnavailable, Stream, TaskState, TaskStatus
+from chronos_py.pools import PartlyUnavailable, TaskState, TaskStatus
 from chronos_py.services import Application, runs
 from tests.scheduler.conftest import Leader
 from tests.scheduler.scripted_pool import ScriptedPool
@@ -72,36 +72,3 @@ def test_a_task_that_its_pool_could_not_begin_has_failed_to_launch(
     leader.turn()
     (attempt,) = runs.get_run(application, run.id).attempts
     assert (attempt.state, attempt.reason, attempt.message) == (AttemptState.FAILED, Reason.LAUNCH_ERROR, words)
-
-
-def test_a_machine_that_does_not_give_the_output_of_its_tasks_holds_up_no_others_and_not_for_ever(
-    leader: Leader, application: Application, pool: ScriptedPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("cut off", "reached"):
-        leader.define(name)
-        runs.run_now(application, name)
-    leader.turn()
-    cut_off, reached = (
-        f"chronos-test-{runs.list_runs(application, name)[0].id}-1" for name in ("cut off", "reached")
-    )
-    whole = pool.logs
-
-    def logs_without(handle: str, stream: Stream, offset: int, limit: int) -> bytes:
-        if cut_off in handle:
-            raise PoolUnavailable("The agent is away.")
-        return whole(handle, stream, offset, limit)
-
-    monkeypatch.setattr(pool, "logs", logs_without)
-    pool.end(cut_off, 0, node="away")
-    pool.end(reached, 0, node="here")
-    leader.turn()
-    assert leader.states("reached") == [RunState.SUCCEEDED]
-    assert leader.states("cut off") == [RunState.RUNNING]
-    run = runs.list_runs(application, "cut off")[0]
-    words = "it has ended; its output cannot be read yet: The agent is away."
-    assert runs.get_run(application, run.id).attempts[0].message == words
-    leader.clock.advance(hours=1)
-    leader.turn()
-    assert leader.states("cut off") == [RunState.SUCCEEDED]
-    words = "Neither what it printed nor what it left for its children could be read: The agent is away."
-    assert runs.get_run(application, run.id).run.note == words

@@ -153,7 +153,9 @@ def test_settled_tasks_are_those_that_have_ended(database: Database) -> None:
         running, ended = launched(connection, "running"), launched(connection, "ended")
         attempts.end_attempt(connection, ended.id, FAILED)
         names = [running.task_name, ended.task_name, "unknown"]
-        assert attempts.settled_tasks(connection, names) == [SettledTask(ended.task_name, later(9), False)]
+        assert attempts.settled_tasks(connection, names) == [
+            SettledTask(ended.task_name, ended.run_id, ended.number, later(9), False)
+        ]
         assert attempts.settled_tasks(connection, []) == []
 
 

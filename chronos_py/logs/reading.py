@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chronos_py.logs.archive import LogArchive
 from chronos_py.model.run import FINAL_ATTEMPT_STATES, Attempt
-from chronos_py.pools import Pool, Stream
+from chronos_py.pools import Permit, Pool, Stream
 
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _CHUNK = 1 << 20
@@ -42,16 +42,17 @@ class TaskLogs:
         self._pool = pool
 
     def read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> LogChunk:
-        """A piece of a stream from byte ``offset``. Raises PoolUnavailable when a running task's pool is away."""
+        """A piece of a stream from byte ``offset``. Raises PoolUnavailable when only the pool has it, and is away."""
         size = self._archive.size(attempt.run_id, attempt.number, stream)
         if size is not None:
             data = self._archive.read(attempt.run_id, attempt.number, stream, offset, limit)
             return LogChunk(data, offset + len(data), offset + len(data) >= size, size)
         over = attempt.state in FINAL_ATTEMPT_STATES
-        if over or not attempt.handle or attempt.pool != self._pool.name:
+        if not attempt.handle or attempt.pool != self._pool.name:
             return LogChunk(b"", offset, complete=over)
+        # What ended may not be kept yet; a pool that has let it go has nothing more to say.
         data = self._pool.logs(attempt.handle, stream, offset, limit)
-        return LogChunk(data, offset + len(data), complete=False)
+        return LogChunk(data, offset + len(data), complete=over and not data)
 
     def read_end(self, attempt: Attempt, stream: Stream, limit: int) -> LogChunk:
         """The last ``limit`` bytes of a stream as it is now; fewer where that is all. Raises PoolUnavailable.
@@ -70,17 +71,22 @@ class TaskLogs:
                 return LogChunk(kept, offset, chunk.complete, offset)
         return LogChunk(kept, offset, complete=False)
 
-    def archive(self, run_id: int, number: int, handle: str) -> None:
-        """Keep both streams of an attempt's ended task. May be done again. Raises OSError and PoolUnavailable."""
+    def archive(self, run_id: int, number: int, handle: str, permit: Permit) -> None:
+        """Keep both streams of an attempt's ended task. May be done again.
+
+        ``permit`` is asked before each is kept: a later leader may have kept it, and let the task go, while this one
+        waited for its machine. Raises OSError, PoolUnavailable, and what ``permit`` raises of ours.
+        """
         for stream in _STREAMS:
-            self._archive.store(run_id, number, stream, self._stream(handle, stream))
+            self._archive.store(run_id, number, stream, self._stream(handle, stream, permit))
 
     def is_archived(self, run_id: int, number: int) -> bool:
         """Whether both streams are kept. Raises OSError."""
         return all(self._archive.size(run_id, number, stream) is not None for stream in _STREAMS)
 
-    def _stream(self, handle: str, stream: Stream) -> Iterator[bytes]:
+    def _stream(self, handle: str, stream: Stream, permit: Permit) -> Iterator[bytes]:
         offset = 0
         while data := self._pool.logs(handle, stream, offset, _CHUNK):
             offset += len(data)
             yield data
+        permit()

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from chronos_py.errors import Deposed
 from chronos_py.logs import TaskLogs
 from chronos_py.model.outputs import LIMIT, Outputs, read_outputs
-from chronos_py.pools import PoolUnavailable, TaskState, TaskStatus
+from chronos_py.pools import Permit, PoolUnavailable, TaskState, TaskStatus
 from chronos_py.scheduler.context import TermContext
 from chronos_py.store.attempts import LiveAttempt, SettledTask
 
@@ -23,16 +24,18 @@ Answer = TypeVar("Answer")
 UNREAD_PATIENCE = timedelta(minutes=10)
 # So long when only what it printed is missing: children wait for the run, and the archive can have it later.
 UNPRINTED_PATIENCE = timedelta(seconds=30)
-LATER = timedelta(seconds=30)  # between two trials then
-LATEST = timedelta(hours=24)  # after the end; what it printed is given up then
+# Between two trials then, of the tasks of one machine; twice as long after each in vain, and given up after a day.
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=10)
+LATEST = timedelta(hours=24)
 
 
 class NotYet(Exception):
     """What a task left cannot be collected now, for a reason in words."""
 
 
-class _NoRoom(NotYet):
-    """The archive takes nothing: this is no machine's fault, and no run ends without its output for that."""
+class _NotHere(NotYet):
+    """The archive is full, or this node's term in doubt: no run ends without its output for that."""
 
 
 class Collector:
@@ -41,19 +44,24 @@ class Collector:
     A machine that does not answer holds up its own tasks only, is asked once in a pass, and not for ever.
     """
 
-    def __init__(self, term: TermContext, logs: TaskLogs) -> None:
+    def __init__(self, term: TermContext, logs: TaskLogs, permit: Permit) -> None:
+        """``permit`` raises Deposed once this node may archive no more."""
         self._term = term
         self._logs = logs
+        self._permit = permit
         self._unread: dict[int, datetime] = {}  # since when, by attempt
         self._silent: dict[tuple[str, str], str] = {}  # what machines were asked for in vain in this pass, and why
         self._archived: set[str] = set()  # tasks' names
-        self._again: dict[str, datetime] = {}  # when a settled task is asked again, by its name
+        self._unprinted: dict[str, datetime] = {}  # since when settled tasks are asked again, by their names
+        self._pauses: dict[str, tuple[datetime, timedelta]] = {}  # of their machines: until when, and how long
 
     def begin_pass(self, names: Collection[str]) -> None:
         """``names`` are those of all tasks that the pool sees."""
         self._silent.clear()
         self._archived.intersection_update(names)
-        self._again = {name: time for name, time in self._again.items() if name in names}
+        self._unprinted = {name: since for name, since in self._unprinted.items() if name in names}
+        if not self._unprinted:
+            self._pauses.clear()
 
     def collect(self, entry: LiveAttempt, status: TaskStatus) -> Outputs:
         """What an ended task left for its children, once what it printed is kept. Raises NotYet."""
@@ -63,7 +71,7 @@ class Collector:
         unprinted = ""
         try:
             self._archive(attempt.run_id, attempt.number, status)
-        except _NoRoom:
+        except _NotHere:
             raise
         except NotYet as reason:
             if waited < UNPRINTED_PATIENCE:
@@ -79,24 +87,26 @@ class Collector:
             outputs = Outputs({}, f"{printed} it left for its children {could} be read: {reason}")
         else:
             if unprinted:
-                words = f"What it printed could not be read at its end, and is shown once it could: {unprinted}"
+                words = f"What it printed could not be read at its end: {unprinted}"
                 outputs = replace(outputs, warning=f"{words} {outputs.warning}".rstrip())
         del self._unread[attempt.id]
         return outputs
 
     def may_be_forgotten(self, task: SettledTask, status: TaskStatus) -> bool:
         """Whether nothing is left to collect of a task whose attempt has ended; tries to, now and then."""
-        now = self._term.now()
         if status.state is TaskState.CREATED or task.name in self._archived:
             return True
-        if task.finished_at is None or now - task.finished_at >= LATEST:
+        now = self._term.now()
+        if now - self._unprinted.setdefault(task.name, now) >= LATEST:
             return True
-        if now < self._again.get(task.name, now):
+        until, pause = self._pauses.get(status.node, (now, FIRST_PAUSE))
+        if now < until:
             return False
         try:
             self._archive(task.run_id, task.number, status, again=True)
         except NotYet:
-            self._again[task.name] = now + LATER
+            # From now on, as it may have taken long to say nothing.
+            self._pauses[status.node] = (self._term.now() + pause, min(2 * pause, LONGEST_PAUSE))
             return False
         return True
 
@@ -124,13 +134,15 @@ class Collector:
     def _keep_output(self, run_id: int, number: int, handle: str, again: bool) -> None:
         try:
             if not (again and self._logs.is_archived(run_id, number)):
-                self._logs.archive(run_id, number, handle)
+                self._logs.archive(run_id, number, handle, self._permit)
         except OSError as error:
             reason = error.strerror or str(error)
             message = f"The output of ended tasks cannot be kept: {reason}. Their runs end when there is room again."
             if self._term.health.report("log archive", message):
                 logger.error("%s", message)
-            raise _NoRoom from error
+            raise _NotHere from error
+        except Deposed as error:
+            raise _NotHere from error
         if self._term.health.clear("log archive"):
             logger.info("The output of ended tasks can be kept again.")
 

@@ -67,7 +67,7 @@ class LeaderTerm:
         self._term = term
         self._launcher = Launcher(term, settler, self._permit, parallelism=max(4, 2 * (os.cpu_count() or 1)))
         dispatcher = Dispatcher(term, self._launcher, parts.cluster, parts.max_running)
-        watcher = Watcher(term, self._launcher, settler, parts.logs)
+        watcher = Watcher(term, self._launcher, settler, parts.logs, self._permit)
         names = [channel.name for channel in parts.channels]
         messengers = [
             Messenger(term, channel, names, parts.patience, self._over.is_set) for channel in parts.channels

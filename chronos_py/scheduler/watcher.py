@@ -10,7 +10,7 @@ from chronos_py.logs import TaskLogs
 from chronos_py.model.outcome import judge, judge_report
 from chronos_py.model.outputs import Outputs
 from chronos_py.model.run import AttemptState, Reason
-from chronos_py.pools import PartlyUnavailable, PoolUnavailable, TaskState, TaskStatus
+from chronos_py.pools import PartlyUnavailable, Permit, PoolUnavailable, TaskState, TaskStatus
 from chronos_py.scheduler.collector import Collector, NotYet
 from chronos_py.scheduler.context import TermContext
 from chronos_py.scheduler.launcher import Launcher
@@ -35,11 +35,13 @@ class Watcher:
 
     name = "watcher"
 
-    def __init__(self, term: TermContext, launcher: Launcher, settler: Settler, logs: TaskLogs) -> None:
+    def __init__(
+        self, term: TermContext, launcher: Launcher, settler: Settler, logs: TaskLogs, permit: Permit
+    ) -> None:
         self._term = term
         self._launcher = launcher
         self._settler = settler
-        self._collector = Collector(term, logs)
+        self._collector = Collector(term, logs, permit)
         self._killed: dict[int, datetime] = {}
 
     def step(self) -> datetime | None:

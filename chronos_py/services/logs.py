@@ -43,8 +43,8 @@ def read_log(
     """A piece of a stream of an attempt (the last one when ``number`` is None), from byte ``offset``.
 
     A negative offset counts from the end: so many bytes of it. A run without any attempt yet has an empty,
-    incomplete log; one that ended without has a complete one. Raises NotFound, and PoolUnavailable when a running
-    task's pool is away.
+    incomplete log; one that ended without has a complete one. Raises NotFound, and PoolUnavailable when only the pool
+    has it, and is away.
     """
     run, attempt = _find(app, run_id, number)
     limit = max(1, min(limit, LIMIT))

@@ -271,4 +271,4 @@ def _outcome(launch: Callable[[Task, Permit], str], task: Task, permit: Permit) 
     ],
 )
 def test_knows_which_failures_leave_the_payload_in_doubt(words: str, is_in_doubt: bool) -> None:
-    assert broke_in_the_start(words) is is_in_doubt
+    assert broke_in_the_start(words, "chronos-transport-1-1") is is_in_doubt

@@ -68,7 +68,7 @@ class Leader:
         self.launcher = Launcher(term, self.settler, lambda: None, 8)
         self.planner = Planner(term)
         self.dispatcher = Dispatcher(term, self.launcher, "test", 100)
-        self.watcher = Watcher(term, self.launcher, self.settler, app.logs)
+        self.watcher = Watcher(term, self.launcher, self.settler, app.logs, lambda: None)
 
     def wait_for_launches(self) -> None:
         """Until nothing is in flight."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from chronos_py.errors import Deposed
 from chronos_py.model.run import Reason, RunState
 from chronos_py.pools import PoolUnavailable, Stream
+from chronos_py.scheduler.watcher import Watcher
 from chronos_py.services import Application, logs, runs
 from tests.scheduler.conftest import Leader, elect
 from tests.scheduler.scripted_pool import ScriptedPool
@@ -99,19 +103,62 @@ def test_children_do_not_wait_long_for_what_a_task_printed_and_the_archive_has_i
     leader.turn()
     child = next(each for each in pool.starts if each != task)
     assert pool.tasks[child].environment["CHRONOS_PARENT_PARENT_DAY"] == "Sunday"
-    assert (
-        note(leader, "parent") == f"What it printed could not be read at its end, and is shown once it could: {AWAY}"
-    )
-    assert printed(leader, "parent") == b""
+    assert note(leader, "parent") == f"What it printed could not be read at its end: {AWAY}"
+    with pytest.raises(PoolUnavailable, match=AWAY):
+        printed(leader, "parent")
     assert pool.forgotten == []
     mute.clear()
+    assert printed(leader, "parent") == f"stdout of handle of {task}\n".encode()
     leader.clock.advance(seconds=29)
     leader.turn()
-    assert printed(leader, "parent") == b""  # it is asked now and then, not in each pass
+    assert pool.forgotten == []  # it is not asked for it in each pass
     leader.clock.advance(seconds=1)
     leader.turn()
-    assert printed(leader, "parent") == f"stdout of handle of {task}\n".encode()
     assert pool.forgotten == [f"handle of {task}"]
+    assert printed(leader, "parent") == f"stdout of handle of {task}\n".encode()
+
+
+def test_a_machine_that_says_nothing_is_asked_for_old_output_less_and_less(
+    leader: Leader, pool: ScriptedPool, mute: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a call that takes longer than the pause between two is not made again at once."""
+    task = begun(leader, "job")
+    mute.add(task)
+    pool.end(task, 0, node="away")
+    leader.turn()
+    leader.clock.advance(seconds=30)
+    leader.turn()
+    asked: list[str] = []
+    muted = pool.logs
+
+    def hang(handle: str, stream: Stream, offset: int, limit: int) -> bytes:
+        asked.append(handle)
+        leader.clock.advance(seconds=40)
+        return muted(handle, stream, offset, limit)
+
+    monkeypatch.setattr(pool, "logs", hang)
+    began = leader.clock.now()
+    while leader.clock.now() < began + timedelta(hours=2):
+        leader.clock.advance(seconds=5)
+        leader.watcher.step()
+    assert 10 < len(asked) < 20
+
+
+def test_a_node_whose_term_is_over_does_not_touch_what_the_next_one_has_kept(
+    leader: Leader, application: Application, pool: ScriptedPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for a machine, and the next leader has archived the output and let the task go meanwhile."""
+    task = begun(leader, "job")
+    pool.end(task, 0, node="here")
+    application.logs.archive(leader.runs("job")[0].id, 1, f"handle of {task}", lambda: None)
+
+    def over() -> None:
+        raise Deposed("term 1 is over")
+
+    monkeypatch.setattr(pool, "logs", lambda *_: b"")
+    Watcher(leader.watcher._term, leader.launcher, leader.settler, application.logs, over).step()
+    assert leader.states("job") == [RunState.RUNNING]
+    assert printed(leader, "job") == f"stdout of handle of {task}\n".encode()
 
 
 def test_the_next_leader_fetches_what_the_last_one_could_not(
@@ -139,6 +186,8 @@ def test_what_a_task_printed_is_given_up_after_a_day(leader: Leader, pool: Scrip
     task = begun(leader, "job")
     mute.add(task)
     pool.end(task, 0, node="away", finished_at=leader.clock.now())
+    leader.turn()
+    leader.clock.advance(seconds=30)
     for hours in (0, 1, 22):
         leader.clock.advance(hours=hours)
         leader.turn()

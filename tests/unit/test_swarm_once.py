@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
+import tempfile
 from pathlib import Path
 
 from chronos_py.pools.swarm.once import NOT_RUN_CODE, once
@@ -39,3 +42,23 @@ def test_nothing_runs_whose_start_cannot_be_noted(tmp_path: Path) -> None:
     first = start("echo ran", tmp_path / "missing")
     assert (first.returncode, first.stdout) == (NOT_RUN_CODE, "")
     assert first.stderr == f"chronos: nothing was run, as {tmp_path}/missing/start cannot be written\n"
+
+
+def test_it_takes_no_process_of_its_own() -> None:
+    """A user, or a task, may have no more than one."""
+
+    def allow_no_other() -> None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        program, arguments = once("echo ran", f"{folder}/start")
+        first = subprocess.run(
+            [*program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=allow_no_other,
+            user=4242 if os.geteuid() == 0 else None,  # root may have any number
+        )
+    assert (first.returncode, first.stdout, first.stderr) == (0, "ran\n", "")

@@ -175,7 +175,7 @@ class DockerLaunch:
             raise LaunchRefused(f"The container {name!r} was removed before it was started.")
         if was_started(found):
             return
-        if broke_in_the_start(words):
+        if broke_in_the_start(words, name):
             raise LaunchLost(f"The Docker engine broke while it started {name!r}, which may have run: {words}.")
         with contextlib.suppress(PoolUnavailable):  # what is left over says itself that it never began
             self._remove(handle)
@@ -225,7 +225,7 @@ class DockerLaunch:
         Raises LaunchLost when the payload ran, or may have run, without leaving anything to adopt.
         """
         words = found["State"]["Error"]
-        if words and broke_in_the_start(words):
+        if words and broke_in_the_start(words, name):
             raise LaunchLost(f"The Docker engine broke while it started {name!r}, which may have run: {words}.")
         if not words and self._may_have_come_up_after(found):
             raise LaunchLost(

@@ -39,9 +39,9 @@ def was_started(inspected: Inspected) -> bool:
     return parse_time(inspected["State"]["StartedAt"]) is not None
 
 
-def broke_in_the_start(words: str) -> bool:
-    """Whether a failed start with these words may have run the payload all the same."""
-    return _BROKEN_START.search(words) is not None
+def broke_in_the_start(words: str, name: str) -> bool:
+    """Whether a failed start of the task ``name`` with these words may have run the payload all the same."""
+    return _BROKEN_START.search(words.replace(name, "")) is not None
 
 
 def status_of(inspected: Inspected, node: str) -> TaskStatus:

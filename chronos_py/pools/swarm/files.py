@@ -103,12 +103,12 @@ class TaskFiles:
             return file.read(limit)
 
     def start_of(self, name: str) -> Start:
-        """What is not there was not noted, or its folder cannot be read."""
+        """Where the folder cannot be read, which every task has, nobody can say that it did not run."""
         try:
             # Network file systems remember for a while that a file was not there; a folder's list is asked for anew.
             noted = os.listdir(self._folder / name / "out")
         except OSError:
-            noted = []
+            noted = [START, START_AGAIN]
         return Start(is_noted=START in noted, was_repeated=START_AGAIN in noted)
 
     def remove(self, name: str) -> None:

@@ -105,12 +105,20 @@ class SwarmLogs:
 class _NodesLogs(Logs):
     """From the engine of a node."""
 
+    call_seconds = CALL_SECONDS
+
     def __init__(self, engine: Engine, look: Callable[[str], Sight | None], container: Callable[[str], str]) -> None:
         super().__init__(engine, look)
         self._container = container
 
     def _place(self, handle: str) -> str:
         return f"containers/{self._container(handle)}"
+
+    def _request(self, handle: str, stream: Stream, follow: bool) -> requests.Response | None:
+        response = super()._request(handle, stream, follow)
+        if response is None:  # its URL may lead to another node's now
+            raise PoolUnavailable(f"The Docker engine at {self._engine.url} has no such log.")
+        return response
 
 
 class _ManagersLogs(Logs):

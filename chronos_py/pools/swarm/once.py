@@ -14,8 +14,11 @@ from chronos_py.pools.swarm.calls import Found
 from chronos_py.pools.swarm.files import START_AGAIN
 
 NOT_RUN_CODE = 125
+# Without a process of its own, as a task may have no more than one; true is no special command, so a shell goes on.
 _FIRST_ONLY = f"""\
-(set -C; : > "$2") 2> /dev/null && exec /bin/sh -c "$1"
+set -C
+{{ true > "$2"; }} 2> /dev/null && {{ set +C; exec /bin/sh -c "$1"; }}
+set +C
 if [ -e "$2" ]; then
     : > "${{2%/*}}/{START_AGAIN}"
     echo "chronos: started a second time; nothing was run" >&2

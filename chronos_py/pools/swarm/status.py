@@ -33,7 +33,7 @@ NO_SHARED_FOLDER = "the shared folder, which every node needs at the servers' pa
 NEVER_BEGAN = "launch"  # the cause of an end before the beginning
 START_FAILED = "starting container failed"  # an engine's words for what may have begun all the same
 # An engine that does not know any more what its runtime has. Measured: the program goes on, and nobody can end it.
-_STILL_THERE = "already in use"
+_STILL_THERE = "id already in use"
 
 
 def own_task(tasks: list[Found]) -> Found | None:
@@ -77,7 +77,7 @@ def container_of(task: Found) -> str:
 def with_doubt(status: TaskStatus, task: Found, start: Start, shared_dir: str) -> TaskStatus:
     """The status of a task that ended, by what its folder says of its start, too: it may have run, or not at all."""
     if status.cause == NEVER_BEGAN and START_FAILED in status.message:
-        is_there = _STILL_THERE in status.message or broke_in_the_start(status.message)
+        is_there = _STILL_THERE in status.message or broke_in_the_start(status.message, status.name)
         return _lost_track(status) if start.is_noted or is_there else status
     if not was_not_run(task, status.exit_code):
         return status

@@ -40,11 +40,22 @@ def next_version(folder: Path, head: str, works_with: str) -> Path:
     return folder
 
 
-def version_of(folder: Path, commit: str) -> Path:
-    """The package as it was at a commit of this repository."""
-    command = ["git", "archive", commit, "chronos_py", "migrations", "templates"]
-    packed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    assert packed.returncode == 0, f"the test needs the repository with its history: {packed.stderr.decode()}"
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+def first_version_with(folder: Path, file: str) -> Path:
+    """The package as it was at the first commit of this repository that has a file."""
+    commits = _git("log", "--reverse", "--format=%H", "--diff-filter=A", "--", file).decode().split()
+    assert commits, f"the test needs the repository with its history: no commit adds {file}"
+    packed = _git("archive", commits[0], "chronos_py", "migrations", "templates")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="fully_trusted")
     return folder
+
+
+def newest_revision(folder: Path) -> str:
+    """Of a version's migrations."""
+    return max(path.name.partition("_")[0] for path in (folder / "migrations" / "versions").glob("[0-9]*.py"))
+
+
+def _git(*words: str) -> bytes:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, f"the test needs the repository with its history: {done.stderr.decode()}"
+    return done.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.cluster.server import ServerProcess, wait_for
-from tests.cluster.test_restart import lines
+from tests.pools.waiting import lines
 
 TICK = {
     "name": "tick",

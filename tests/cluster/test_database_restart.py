@@ -13,8 +13,8 @@ import requests
 
 from tests.cluster.occurrences import TICK, each_occurrence_ran_once
 from tests.cluster.server import ANSWER_SECONDS, ServerProcess, wait_for
-from tests.cluster.test_restart import lines
 from tests.databases import PostgresServer, private_postgres
+from tests.pools.waiting import lines
 
 pytestmark = pytest.mark.postgres
 

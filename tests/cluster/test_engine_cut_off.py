@@ -10,8 +10,8 @@ import requests
 from tests.cluster.engine_options import on_engines
 from tests.cluster.occurrences import TICK, each_occurrence_ran_once
 from tests.cluster.server import ANSWER_SECONDS, ServerProcess, wait_for
-from tests.cluster.test_restart import lines
 from tests.pools.swarm_hosts import Host
+from tests.pools.waiting import lines
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -11,8 +11,8 @@ import pytest
 from tests.cluster.engine_options import on_engines
 from tests.cluster.occurrences import TICK
 from tests.cluster.server import ServerProcess, wait_for
-from tests.cluster.test_restart import lines
 from tests.pools.swarm_hosts import Host
+from tests.pools.waiting import lines
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.server import ServerProcess, wait_for
+from tests.pools.waiting import lines
 
 CHAIN = {"extract": [], "clean": ["extract"], "sum": ["extract"], "load": ["clean", "sum"], "report": ["load"]}
 
@@ -22,10 +23,6 @@ def define_chain(server: ServerProcess) -> None:
     for name, parents in CHAIN.items():
         command = f"echo {name} begins >> {witness}; sleep 0.3; echo {name} ends >> {witness}"
         server.define(name=name, command=command, parents=parents, retries=0)
-
-
-def lines(witness: Path) -> list[str]:
-    return witness.read_text().splitlines() if witness.exists() else []
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -16,8 +16,8 @@ from chronos_py.store import schema
 from tests.cluster.leading import let_lead
 from tests.cluster.occurrences import TICK, each_occurrence_ran_once
 from tests.cluster.server import ServerProcess, wait_for
-from tests.cluster.test_restart import lines
 from tests.cluster.versions import first_version_with, newest_revision, next_version
+from tests.pools.waiting import lines
 
 pytestmark = pytest.mark.postgres
 

@@ -13,10 +13,9 @@ from tests.cluster.engine_options import on_engines
 from tests.cluster.occurrences import TICK
 from tests.cluster.server import ServerProcess, wait_for
 from tests.cluster.test_engine_restart import define_waiting, every_occurrence_has_its_run, is_ready
-from tests.cluster.test_restart import lines
 from tests.pools.swarm_fixtures import new_swarm
 from tests.pools.swarm_hosts import Host, join_swarm
-from tests.pools.waiting import eventually
+from tests.pools.waiting import eventually, lines
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

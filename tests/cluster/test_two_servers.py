@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.leading import let_lead, wait_until_over
 from tests.cluster.occurrences import TICK, each_occurrence_ran_once
 from tests.cluster.server import ServerProcess, wait_for
-from tests.cluster.test_restart import lines
+from tests.pools.waiting import lines
 
 pytestmark = pytest.mark.postgres
 

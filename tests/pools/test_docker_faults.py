@@ -23,14 +23,10 @@ from chronos_py.pools.docker.pool import DockerPool
 
 from .docker_fixtures import allow, options_on, private_engine, start_engine
 from .swarm_hosts import Host
-from .waiting import as_soon_as, eventually, final, has_written, present
+from .waiting import as_soon_as, eventually, final, has_written, lines, present
 
 MOST_ROUNDS = 40
 UNTIL_GO = "while [ ! -e /chronos/shared/go ]; do sleep 0.05; done"
-
-
-def lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
 
 
 class OwnEngine:

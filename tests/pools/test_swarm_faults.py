@@ -24,7 +24,7 @@ from chronos_py.pools.swarm.status import LOST_TRACK, NO_SHARED_FOLDER
 from .docker_fixtures import allow
 from .swarm_fixtures import pool_on
 from .swarm_hosts import Host
-from .waiting import as_soon_as, eventually, final, has_written, present, status_of
+from .waiting import as_soon_as, eventually, final, has_written, lines, present, status_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(240)]
 
@@ -36,13 +36,8 @@ ON_MANAGER = (Constraint("hostname", Operator.EQUALS, "node1"),)
 ON_WORKER = (Constraint("hostname", Operator.EQUALS, "node2"),)
 
 
-def lines_of(tmp_path: Path, name: str) -> list[str]:
-    file = tmp_path / "shared" / name
-    return file.read_text().splitlines() if file.exists() else []
-
-
 def times_run(tmp_path: Path) -> int:
-    return len(lines_of(tmp_path, "witness"))
+    return len(lines(tmp_path / "shared" / "witness"))
 
 
 def running(pool: SwarmPool, name: str, command: str, node: tuple[Constraint, ...] = ON_WORKER) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from chronos_py.pools import Pool, TaskStatus
@@ -20,6 +21,11 @@ def eventually(look: Callable[[], Something | None], seconds: float = 60) -> Som
         assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
         pause.wait(0.01)
     return answer
+
+
+def lines(file: Path) -> list[str]:
+    """Those of a file; none while it is not there."""
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def as_soon_as(look: Callable[[], bool], seconds: float = 60) -> None:

@@ -225,7 +225,7 @@ class SwarmPool:
             return status
         if task and status.exit_code is not None:
             status = self._with_what_its_node_knows(status, task)
-        if task and status.state is TaskState.EXITED:
+        if task and status.state is TaskState.EXITED and status.exit_code != 0:
             status = with_doubt(status, task, self._files.start_of(status.name), str(self._around.shared_dir))
         if handle in self._was_away and status.exit_code:
             away = f"its node {self._was_away[handle]} had been away, and Swarm ends what ran there"
